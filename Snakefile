@@ -1,0 +1,28 @@
+# A census of the neurons of ReLU language models. The rules come in the order in which the data flows.
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+configfile: f"{workflow.basedir}/config/config.yaml"
+configfile: f"{workflow.basedir}/config/models.yaml"
+configfile: f"{workflow.basedir}/config/corpora.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/models.smk"
+include: "workflow/rules/corpora.smk"
+include: "workflow/rules/collect.smk"
+include: "workflow/rules/dead.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        census.findings(),
+    log:
+        "results/logs/all.log",
+    localrule: True

@@ -1,0 +1,68 @@
+"""The recorder of activations: how often each neuron is active, at BOS, and in how many documents.
+
+METHOD: a neuron is active where its value after ReLU is non-zero (section 3). Documents count where it is
+active at a text position. A document may lie in several shards, so those at a shard's two ends, which may go
+on in the neighbours, are not counted here but written as they are; the reduction joins them.
+"""
+
+import numpy
+import torch
+
+from neuroncensus.collect.batches import Batch
+
+
+class ActivationRecorder:
+    """Counters of one layer after the other.
+
+    Args:
+        documents: the document of each window of the shard, (W,) int64, in the order of the text.
+        neurons: F.
+        device: where the values are.
+    """
+
+    def __init__(self, documents: numpy.ndarray, neurons: int, device: torch.device):
+        _, window_slot, windows_of = numpy.unique(documents, return_inverse=True, return_counts=True)
+        self.ends = (window_slot[0], window_slot[-1])
+        # Documents of one window are counted at once; the others, few as each but one fills a window, wait for all of theirs.
+        waits = windows_of > 1
+        waits[list(self.ends)] = True
+        place = numpy.cumsum(waits) - 1
+        self.slots = torch.from_numpy(numpy.where(waits, place, -1)[window_slot]).to(device)  # (W,)
+        self.waiting = int(waits.sum())
+        self.end_places = [int(place[slot]) for slot in self.ends]
+        self.neurons, self.device = neurons, device
+
+    def begin(self) -> None:
+        """A new layer."""
+        self.activations, self.activations_bos, self.documents = torch.zeros(3, self.neurons, dtype=torch.int64, device=self.device)
+        self.active_windows = torch.zeros(self.waiting, self.neurons, dtype=torch.int32, device=self.device)
+
+    def record(self, batch: Batch, values: torch.Tensor) -> None:
+        """Count one batch. `values`: after ReLU, (w, T, F)."""
+        active = values > 0
+        if batch.padded:
+            active &= torch.from_numpy(batch.real()).to(self.device)[:, :, None]
+        at_bos = active[:, 0].sum(dim=0)
+        # Text positions of each window; bytes are summed several times faster than truth values.
+        in_window = active.view(torch.uint8)[:, 1:].sum(dim=1, dtype=torch.int32)  # (w, F)
+        self.activations += at_bos + in_window.sum(dim=0)
+        self.activations_bos += at_bos
+        in_text = in_window > 0
+        slots = self.slots[torch.from_numpy(batch.windows).to(self.device)]
+        self.documents += in_text[slots < 0].sum(dim=0)
+        self.active_windows.index_add_(0, slots[slots >= 0], in_text[slots >= 0].int())
+
+    def end(self) -> dict[str, numpy.ndarray]:
+        """The layer's columns, each (F,): counts, and for the documents at the two ends whether it was active there."""
+        active = self.active_windows > 0  # (waiting documents, F)
+        first, last = (active[place] for place in self.end_places)
+        inner = torch.ones(self.waiting, dtype=torch.bool, device=self.device)
+        inner[self.end_places] = False
+        columns = {
+            "activations": self.activations,
+            "activations_bos": self.activations_bos,
+            "documents_inside": self.documents + active[inner].sum(dim=0),
+            "first_document_active": first,
+            "last_document_active": last,
+        }
+        return {name: column.cpu().numpy() for name, column in columns.items()}

@@ -1,0 +1,66 @@
+"""Where texts come from: the documents of a source, in order.
+
+A source is a mapping of the config, one of
+
+- `{path: glob, field: name}`: files in the order of their names, compared as strings, folders included.
+  `.jsonl`, `.jsonl.gz`, `.jsonl.zst` and `.parquet` hold records whose `field` (default `text`) is the text;
+  a file of any other extension is one document. **Choice**: files and folders whose names begin with a dot
+  are read only if the glob spells the dot out; a byte order mark at the start of a file is no part of its
+  text; blank lines of a `.jsonl` are no records; every other character, line ends included, stays as it is.
+- `{installed: name, split: train | held_out}`: text that comes with a pinned package.
+"""
+
+import glob
+from collections.abc import Iterator
+from pathlib import Path
+
+from neuroncensus.corpora.installed import SOURCES, SPLITS, installed_documents
+from neuroncensus.corpora.records import Document, file_documents
+from neuroncensus.errors import CensusError
+
+__all__ = ["Document", "read_documents", "read_texts", "source_files"]
+
+DEFAULT_FIELD = "text"
+
+
+def source_files(source: dict) -> list[str]:
+    """The files that a `path` source reads, in order, relative as the glob is; none for any other source."""
+    if "path" not in source:
+        return []
+    return sorted({name for name in glob.glob(source["path"], recursive=True) if Path(name).is_file()})  # noqa: PTH207
+
+
+def _check_installed(source: dict) -> None:
+    if source["installed"] not in SOURCES:
+        raise CensusError(f"installed: {source['installed']} is not a text of any package: use one of {', '.join(SOURCES)}")
+    if source.get("split") not in SPLITS:
+        raise CensusError(f"split: {source.get('split')} is no part of installed text {source['installed']}: use {' or '.join(SPLITS)}")
+
+
+def read_documents(source: dict, start: int = 0) -> Iterator[Document]:
+    """The documents of a source from number `start` on.
+
+    Every record and file counts, one without any text too, so a document's number does not depend on the
+    tokenizer. Bounded by the longest document, a chunk of 64 kB, or a parquet file's row group, in memory.
+
+    Raises:
+        CensusError: with file and line or row: the field is missing or no string, broken JSON, wrong
+            encoding, a file that is corrupt, truncated or not readable; or a source of another kind.
+    """
+    if "path" in source:
+        first = 0
+        for path in source_files(source):
+            first += yield from file_documents(path, source.get("field", DEFAULT_FIELD), first, start)
+    elif "installed" in source:
+        _check_installed(source)
+        for index, text in enumerate(installed_documents(source["installed"], source["split"])):
+            if index >= start:
+                yield Document(index, text, f"{source['installed']}:{index + 1}")
+    else:
+        kind = next(iter(source), "nothing")
+        raise CensusError(f"a text source of {kind} cannot be read: this version reads `path` and `installed` sources only")
+
+
+def read_texts(source: dict) -> Iterator[str]:
+    """The texts of a source's documents, in order; raises as `read_documents` does."""
+    return (document.text for document in read_documents(source))

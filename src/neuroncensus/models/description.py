@@ -1,0 +1,94 @@
+"""`model.json`: what a model is, written once (`neuroncensus.models.describe`) and read by every later job.
+
+Free of torch, for the jobs that do not compute with the weights.
+"""
+
+import json
+from dataclasses import asdict, dataclass, fields
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from neuroncensus.errors import CensusError
+from neuroncensus.models.architecture import Architecture, read_json
+
+DTYPES = ("float16", "bfloat16", "float32")
+"""What tensors may be stored in."""
+
+
+@dataclass(frozen=True)
+class FileRecord:
+    """One file of a checkpoint as it was when the description was written."""
+
+    name: str
+    bytes: int
+    modified_ns: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Description:
+    """The content of `model.json`."""
+
+    model: str
+    source: str
+    """As the config writes it."""
+    revision: str | None
+    architecture: Architecture
+    dtypes: tuple[str, ...]
+    """Names of the dtypes that the tensors are stored in, sorted."""
+    files: tuple[FileRecord, ...]
+    """Weight files, index and `config.json`, in the order of their names."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the architecture and the files' checksums: the same for the same model wherever it lies."""
+        content = {"architecture": asdict(self.architecture), "files": [[file.name, file.sha256] for file in self.files]}
+        return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _build(kind: Any, values: Any) -> Any:
+    """A dataclass from a mapping that has exactly its fields, those of plain types of exactly these."""
+    if not isinstance(values, dict) or set(values) != {field.name for field in fields(kind)}:
+        raise TypeError
+    for field in fields(kind):
+        if field.type in (int, str, bool) and type(values[field.name]) is not field.type:
+            raise TypeError
+    return kind(**values)
+
+
+def read_description(path: Path) -> Description:
+    """The description that `describe_model` wrote.
+
+    Raises:
+        CensusError: the file is missing, broken, or not such a description.
+    """
+    values = read_json(path)
+    try:
+        values["architecture"] = _build(Architecture, values["architecture"])
+        values["files"] = tuple(_build(FileRecord, record) for record in values["files"])
+        values["dtypes"] = tuple(values["dtypes"])
+        if not isinstance(values["revision"], str | None) or not set(values["dtypes"]) <= set(DTYPES):
+            raise TypeError
+        return _build(Description, values)
+    except (KeyError, TypeError) as error:
+        raise CensusError(f"{path} is not a description of a model that this version writes: remove it and run again") from error
+
+
+def check_unchanged(description: Description, folder: Path) -> None:
+    """Hold size and time of change of a checkpoint's files against its description; cheap, reads no content.
+
+    Raises:
+        CensusError: a file is gone or not the one described.
+    """
+    for record in description.files:
+        path = folder / record.name
+        try:
+            state = path.stat()
+        except OSError as error:
+            raise CensusError(f"{path} is missing or cannot be read ({error.strerror}): get the file and run again") from error
+        if (state.st_size, state.st_mtime_ns) != (record.bytes, record.modified_ns):
+            size = f"from {record.bytes} to {state.st_size} bytes" if state.st_size != record.bytes else "in place"
+            raise CensusError(
+                f"{path} changed ({size}) after model.json of {description.model} was written: remove model.json and run again"
+            )

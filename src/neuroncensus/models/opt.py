@@ -1,0 +1,108 @@
+"""The one block that computes, for OPT: leaner than transformers' own and equal to it, bit for bit.
+
+Operations and their order are those of transformers' `OPTDecoderLayer` with sdpa attention and no mask; a
+test holds the two equal. Only what is needed is here: no cache, no dropout, no padding mask (windows of one
+batch start at position 0 and end where they end, so a causal kernel never looks at padding).
+"""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+
+from neuroncensus.errors import CensusError
+from neuroncensus.models.architecture import POSITION_OFFSET, Architecture, expected_tensors, place
+from neuroncensus.models.checkpoint import Checkpoint
+
+Weights = dict[str, torch.Tensor]
+
+
+def load_tensor(checkpoint: Checkpoint, name: str, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    """One tensor in the run's dtype, on its device.
+
+    Raises:
+        CensusError: a value is not finite in that dtype.
+    """
+    tensor = checkpoint.tensor(name).to(device=device, dtype=dtype)
+    if not tensor.isfinite().all():
+        raise CensusError(
+            f"{place(name)} of {checkpoint.file_of(name)} is not finite as {str(dtype).removeprefix('torch.')}: "
+            "set dtype to bfloat16 or float32, or get the file again"
+        )
+    return tensor
+
+
+def load_block(checkpoint: Checkpoint, architecture: Architecture, layer: int, dtype: torch.dtype, device: torch.device) -> "Block":
+    """The block of one layer, its tensors read one by one from wherever they lie."""
+    prefix = f"layers.{layer}."
+    names = [name for name in expected_tensors(architecture) if name.startswith(prefix)]
+    return Block(architecture, {name.removeprefix(prefix): load_tensor(checkpoint, name, dtype, device) for name in names})
+
+
+def _layer_norm(x: torch.Tensor, weights: Weights, name: str) -> torch.Tensor:
+    return F.layer_norm(x, (x.shape[-1],), weights.get(f"{name}.weight"), weights.get(f"{name}.bias"))
+
+
+def _linear(x: torch.Tensor, weights: Weights, name: str) -> torch.Tensor:
+    return F.linear(x, weights[f"{name}.weight"], weights.get(f"{name}.bias"))
+
+
+class Block:
+    """One decoder layer.
+
+    Args:
+        architecture: of the model.
+        weights: the layer's tensors by their names within the layer (`fc1.weight`), on the device.
+    """
+
+    def __init__(self, architecture: Architecture, weights: Weights):
+        self.architecture = architecture
+        self.weights = weights
+
+    def _attend(self, x: torch.Tensor) -> torch.Tensor:
+        windows, length, d = x.shape
+        heads = self.architecture.heads
+
+        def split(y: torch.Tensor) -> torch.Tensor:
+            return y.view(windows, length, heads, d // heads).transpose(1, 2)  # (windows, heads, T, d / heads)
+
+        query = split(_linear(x, self.weights, "self_attn.q_proj") * (d // heads) ** -0.5)
+        key = split(_linear(x, self.weights, "self_attn.k_proj"))
+        value = split(_linear(x, self.weights, "self_attn.v_proj"))
+        mixed = F.scaled_dot_product_attention(query, key, value, is_causal=length > 1, scale=1.0)
+        return _linear(mixed.transpose(1, 2).reshape(windows, length, d), self.weights, "self_attn.out_proj")
+
+    def __call__(self, x: torch.Tensor, record: Callable[[torch.Tensor], None]) -> torch.Tensor:
+        """The layer's output for (windows, T, d); `record` is given the ReLU's values, (windows, T, F)."""
+        windows, length, d = x.shape
+        before = self.architecture.pre_layer_norm
+        attended = self._attend(_layer_norm(x, self.weights, "self_attn_layer_norm") if before else x)
+        x = x + attended
+        if not before:
+            x = _layer_norm(x, self.weights, "self_attn_layer_norm")
+        residual = x.reshape(-1, d)  # (windows * T, d)
+        values = _linear(_layer_norm(residual, self.weights, "final_layer_norm") if before else residual, self.weights, "fc1")
+        values = F.relu(values, inplace=True)
+        record(values.view(windows, length, -1))
+        if self.architecture.activation == "relu2":
+            # Active means pre-activation > 0; the square of a small one may be zero.
+            values = torch.square(values)
+        x = (residual + _linear(values, self.weights, "fc2")).view(windows, length, d)
+        return x if before else _layer_norm(x, self.weights, "final_layer_norm")
+
+
+class Embedding:
+    """Tokens and positions to the residual stream before the first block."""
+
+    def __init__(self, checkpoint: Checkpoint, architecture: Architecture, dtype: torch.dtype, device: torch.device):
+        self.tokens = load_tensor(checkpoint, "embed_tokens.weight", dtype, device)  # (V, e)
+        self.positions = load_tensor(checkpoint, "embed_positions.weight", dtype, device)  # (positions + 2, d)
+        projected = architecture.embedding_width != architecture.d
+        self.project_in = load_tensor(checkpoint, "project_in.weight", dtype, device) if projected else None  # (d, e)
+
+    def __call__(self, ids: torch.Tensor) -> torch.Tensor:
+        """(windows, T) token ids -> (windows, T, d)."""
+        x = F.embedding(ids, self.tokens)
+        if self.project_in is not None:
+            x = F.linear(x, self.project_in)
+        return x + self.positions[POSITION_OFFSET : POSITION_OFFSET + ids.shape[1]]

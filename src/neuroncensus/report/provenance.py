@@ -1,0 +1,59 @@
+"""`provenance.json`: what a model's results were made of and with."""
+
+import json
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib import metadata as packages
+from pathlib import Path
+
+from neuroncensus.corpora.shards import read_shard_metadata
+from neuroncensus.files import atomic_path
+from neuroncensus.models.description import read_description
+from neuroncensus.tablefiles import read_metadata
+
+VERSIONS_OF = ("neuroncensus", "torch", "numpy", "polars", "pyarrow", "safetensors", "tokenizers", "snakemake")
+
+
+def _corpus(windows: Sequence[Path]) -> list[dict]:
+    """A row a domain and part: its source, and how much of it was taken."""
+    domains: dict[tuple[str, str], dict] = {}
+    for path in windows:
+        shard = read_shard_metadata(path)
+        row = domains.setdefault(
+            (shard["part"], shard["domain"]),
+            {"part": shard["part"], "domain": shard["domain"], "source": shard["source"], "package": shard.get("package")}
+            | {"tokens": 0, "shards": 0, "tokenizer_sha256": shard["tokenizer"], "windows_sha256": []},
+        )
+        row["tokens"] += shard["positions"]
+        row["shards"] += 1
+        row["windows_sha256"].append(shard["content_sha256"])
+    return list(domains.values())
+
+
+def join_provenance(description: Path, frequency: Path, windows: Sequence[Path], out: Path) -> None:
+    """Write source, resolved commit and checksums of the model, sources and counts of the corpus, versions, device.
+
+    Args:
+        description: the model's `model.json`.
+        frequency: its `frequency.parquet`.
+        windows: every shard of windows of its corpus.
+        out: the JSON file.
+    """
+    about, counted = read_description(description), read_metadata(frequency)
+    files = [{"name": file.name, "bytes": file.bytes, "sha256": file.sha256} for file in about.files]
+    provenance = {
+        "model": {
+            "name": about.model,
+            "source": about.source,
+            "revision": about.revision,
+            "architecture": asdict(about.architecture),
+            "stored_dtypes": list(about.dtypes),
+            "files": files,
+        },
+        "corpus": {"name": counted["corpus"], "window": counted["window"], "domains": _corpus(windows)},
+        "computed": {key: counted[key] for key in ("device", "dtype", "threads")},
+        "versions": {name: packages.version(name) for name in VERSIONS_OF} | {"python": platform.python_version()},
+    }
+    with atomic_path(out) as partial:
+        partial.write_text(json.dumps(provenance, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

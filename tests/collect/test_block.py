@@ -1,0 +1,88 @@
+"""The block and the engine against transformers' own decoder, bit for bit."""
+
+import numpy
+import pytest
+import torch
+from transformers import OPTForCausalLM
+
+from models_made import make_opt
+from neuroncensus.collect.batches import make_batches
+from neuroncensus.collect.devices import Compute
+from neuroncensus.collect.stream import embed, run_layers, stage_layers
+from neuroncensus.corpora.shards import Shard
+from neuroncensus.models.architecture import read_architecture
+from neuroncensus.models.checkpoint import Checkpoint
+
+SHAPES = {
+    "pre-LayerNorm": {},
+    "post-LayerNorm": {"pre_layer_norm": False},
+    "projected, post-LayerNorm": {"pre_layer_norm": False, "embedding_width": 16},
+    "relu2": {"activation": "relu2"},
+    "one layer": {"layers": 1},
+}
+
+
+class Keep:
+    """A recorder that keeps what it is given."""
+
+    def __init__(self):
+        self.values = []
+
+    def begin(self):
+        self.values.append([])
+
+    def record(self, _batch, values):
+        self.values[-1].append(values.clone())
+
+    def end(self):
+        return {}
+
+
+def made_shard(lengths, vocabulary, seed=0):
+    tokens = numpy.random.default_rng(seed).integers(4, vocabulary, sum(lengths) - len(lengths)).astype(numpy.int32)
+    offsets = numpy.concatenate([[0], numpy.cumsum(numpy.array(lengths) - 1)])
+    numbers = numpy.arange(len(lengths))
+    return Shard(numbers, numbers * 0, numpy.array(lengths), tokens, offsets, {})
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_hidden_states_and_activations_are_transformers_own(tmp_path, shape, dtype):
+    folder = make_opt(tmp_path / "model", **shape)
+    shard = made_shard([9, 9, 9, 3, 3, 1, 1], 64)
+    batches = make_batches(shard.lengths, 20)
+    compute = Compute(torch.device("cpu"), dtype, torch.get_num_threads())
+    keep = Keep()
+    with Checkpoint(folder) as checkpoint, torch.inference_mode():
+        architecture = read_architecture(checkpoint.config, "config.json")
+        stream = embed(checkpoint, architecture, shard, batches, compute)
+        layers = range(architecture.n_layers)
+        done = [layer for layer, _ in run_layers(checkpoint, architecture, stream, batches, layers, keep, compute, lambda _: None)]
+    assert done == list(layers)
+
+    model = OPTForCausalLM.from_pretrained(folder, dtype=dtype, attn_implementation="sdpa").eval()
+    decoder, values, last = model.model.decoder, [], []
+    for layer in decoder.layers:
+        layer.fc1.register_forward_hook(lambda _m, _a, output: values.append(torch.relu(output)))
+    decoder.layers[-1].register_forward_hook(lambda _m, _a, output: last.append(output))
+    for number, batch in enumerate(batches):
+        values.clear(), last.clear()
+        with torch.inference_mode():
+            decoder(input_ids=torch.from_numpy(batch.ids(shard, architecture.bos)))
+        assert torch.equal(stream[batch.rows].view(last[0].shape), last[0])
+        for layer in layers:
+            assert torch.equal(keep.values[layer][number].flatten(0, 1), values[layer].reshape(-1, architecture.ffn))
+            assert (values[layer] > 0).any() and (values[layer] == 0).any()
+
+
+def test_stages_split_the_layers():
+    assert stage_layers(12, 1) == [range(12)]
+    assert stage_layers(12, 2) == [range(6), range(6, 12)]
+    assert stage_layers(7, 3) == [range(3), range(3, 5), range(5, 7)]
+    assert stage_layers(1, 2) == [range(0), range(1)]
+    for layers in range(1, 20):
+        for stages in range(2, 8):
+            cut = stage_layers(layers, stages)
+            assert [layer for part in cut for layer in part] == list(range(layers))
+            assert cut[0] == range(layers // 2)
+            assert max(map(len, cut[1:])) - min(map(len, cut[1:])) <= 1

@@ -1,0 +1,49 @@
+# Activations to counters: one job for each shard and stage, which writes every counter there is.
+
+
+rule collect_stage:
+    input:
+        description="results/{model}/model.json",
+        windows=lambda wc: census.token_shard(wc.model, wc.part, wc.domain, wc.shard),
+        hidden=lambda wc: census.hidden_before(wc),
+    output:
+        counters="results/{model}/collect/{part}/{domain}/{shard}/stage-{stage}.parquet",
+        hidden=census.hidden_after if config["collect"]["keep_hidden"] else temp(census.hidden_after),
+    log:
+        "results/{model}/logs/collect/{part}/{domain}/{shard}/stage-{stage}.log",
+    benchmark:
+        "results/{model}/benchmarks/collect/{part}/{domain}/{shard}/stage-{stage}.jsonl"
+    wildcard_constraints:
+        stage=alternatives(census.stages[:-1]),
+    conda:
+        "../../envs/neuroncensus.yaml"
+    threads: config["collect"]["threads"]
+    params:
+        settings=census.collect_settings(),
+        code=code_digest("neuroncensus.collect.shard"),
+        folder=lambda wc, output: census.model_folder(wc.model),
+    script:
+        "../scripts/collect_shard.py"
+
+
+use rule collect_stage as collect_last_stage with:
+    output:
+        counters="results/{model}/collect/{part}/{domain}/{shard}/stage-{stage}.parquet",
+    wildcard_constraints:
+        stage=str(census.stages[-1]),
+
+
+rule reduce_frequency:
+    input:
+        description="results/{model}/model.json",
+        shards=lambda wc: census.counter_files(wc.model),
+    output:
+        table="results/{model}/frequency.parquet",
+    log:
+        "results/{model}/logs/reduce_frequency.log",
+    conda:
+        "../../envs/neuroncensus.yaml"
+    params:
+        code=code_digest("neuroncensus.findings.frequency"),
+    script:
+        "../scripts/reduce_frequency.py"

@@ -1,0 +1,22 @@
+# The configuration, checked before any rule is, and what the wildcards may be.
+
+from pathlib import Path
+
+from neuroncensus.census import Census, alternatives
+from neuroncensus.digest import code_digest
+
+census = Census(config, Path(workflow.basedir))
+
+
+wildcard_constraints:
+    model="[^/]+",
+    corpus=alternatives(config["corpora"]),
+    tokenizer=alternatives(census.tokenizers()),
+    recipe=alternatives(config["training"]),
+    variant="positions|nopos",
+    part="core|extra",
+    domain=alternatives(census.domain_names()),
+    window=r"\d+",
+    shard=r"\d+",
+    stage=r"\d+",
+    figure_format="pdf|png",

@@ -1,0 +1,57 @@
+# Dead neurons: figure 1, and which of them no input can wake.
+
+
+rule prove_dead:
+    input:
+        frequency="results/{model}/frequency.parquet",
+        description="results/{model}/model.json",
+    output:
+        bounds="results/{model}/bounds.parquet",
+    log:
+        "results/{model}/logs/prove_dead.log",
+    benchmark:
+        "results/{model}/benchmarks/prove_dead.jsonl"
+    conda:
+        "../../envs/neuroncensus.yaml"
+    params:
+        code=code_digest("neuroncensus.models.bounds"),
+        folder=lambda wc, output: census.model_folder(wc.model),
+    script:
+        "../scripts/prove_dead.py"
+
+
+rule classify_dead:
+    input:
+        frequency="results/{model}/frequency.parquet",
+        bounds="results/{model}/bounds.parquet",
+    output:
+        table="results/{model}/dead.parquet",
+    log:
+        "results/{model}/logs/classify_dead.log",
+    conda:
+        "../../envs/neuroncensus.yaml"
+    params:
+        code=code_digest("neuroncensus.findings.dead"),
+    script:
+        "../scripts/classify_dead.py"
+
+
+rule plot_dead:
+    input:
+        table="results/{model}/dead.parquet",
+    output:
+        figure=report(
+            "results/{model}/dead.{figure_format}",
+            caption="../report/dead.rst",
+            category="dead neurons",
+            labels={"model": "{model}", "finding": "dead"},
+        ),
+    log:
+        "results/{model}/logs/plot_dead.{figure_format}.log",
+    conda:
+        "../../envs/neuroncensus.yaml"
+    params:
+        figures=config["figures"],
+        code=code_digest("neuroncensus.figures.dead"),
+    script:
+        "../scripts/plot_dead.py"

@@ -1,0 +1,21 @@
+from pathlib import Path
+
+from neuroncensus.jobs import job
+
+with job(snakemake.log[0]):
+    from neuroncensus.collect.shard import Settings, collect_shard
+
+    before = [Path(file) for file in snakemake.input.hidden]
+    collect_shard(
+        Settings(**snakemake.params.settings),
+        folder=Path(snakemake.params.folder),
+        description=Path(snakemake.input.description),
+        windows=Path(snakemake.input.windows),
+        part=snakemake.wildcards.part,
+        domain=snakemake.wildcards.domain,
+        shard=int(snakemake.wildcards.shard),
+        stage=int(snakemake.wildcards.stage),
+        hidden_before=before[0] if before else None,
+        hidden_after=Path(snakemake.output.hidden) if "hidden" in snakemake.output.keys() else None,
+        out=Path(snakemake.output.counters),
+    )

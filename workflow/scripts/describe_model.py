@@ -1,0 +1,15 @@
+from pathlib import Path
+
+from neuroncensus.jobs import job
+
+with job(snakemake.log[0]):
+    from neuroncensus.models.describe import describe_model
+
+    describe_model(
+        Path(snakemake.params.folder),
+        model=snakemake.wildcards.model,
+        source=snakemake.params.source,
+        revision=snakemake.params.revision,
+        checksums=snakemake.params.checksums,
+        out=Path(snakemake.output.description),
+    )
