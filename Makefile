@@ -14,7 +14,7 @@ define CHECK_PYTHON
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help .venv demo test test-slow lint format bench retrain lock clean
+.PHONY: help .venv demo test test-slow lint format bench retrain docs lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z.-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -31,8 +31,11 @@ $(INSTALLED): pyproject.toml requirements.lock
 
 demo: $(INSTALLED) ## every finding of the bundled model opt-nano, offline
 	$(SNAKEMAKE) --cores all
-	@echo "The figures of opt-nano:"
+	$(SNAKEMAKE) --quiet all --report results/report.html
+	@echo
+	@echo "The census of opt-nano is done. Figures:"
 	@ls results/opt-nano/*.pdf
+	@echo "Report with every figure: results/report.html"
 
 test: lint ## lint and the quick tests
 	$(PYTEST) -m "not slow"
@@ -57,8 +60,13 @@ bench: $(INSTALLED) ## every benchmark of benchmarks/
 	    if [ -e "$$file" ]; then echo "$$file"; .venv/bin/python "$$file"; else echo "there are no benchmarks yet"; fi; \
 	done
 
-retrain: $(INSTALLED) ## train the bundled model again, from its recipe (hours)
+retrain: $(INSTALLED) ## train the bundled model again, from its recipe (an hour)
 	$(SNAKEMAKE) --cores 2 resources/training/nano/positions/loss.pdf
+	cp resources/training/nano/positions/checkpoints/step-24000/* models/opt-nano/
+
+docs: $(INSTALLED) ## docs/tables.md and docs/config.md from the schemas, and the picture of the rules (needs graphviz)
+	.venv/bin/python tools/docs.py
+	$(SNAKEMAKE) --quiet all --rulegraph | dot -Tsvg > docs/images/rulegraph.svg
 
 lock: ## resolve the pins of pyproject.toml into requirements.lock and envs/
 	$(CHECK_PYTHON)

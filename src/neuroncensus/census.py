@@ -28,6 +28,19 @@ def alternatives(names: Iterable) -> str:
     return "|".join(re.escape(str(name)) for name in names) or r"(?!)"
 
 
+def plain_names(files: Iterable[str]) -> list[str]:
+    """The files as they are, as inputs of a rule.
+
+    Raises:
+        CensusError: a name has a brace in it, which Snakemake would take for a wildcard's.
+    """
+    files = list(files)
+    for file in files:
+        if "{" in file or "}" in file:
+            raise CensusError(f"file {file} has a brace in its name, which no rule can read: rename it")
+    return files
+
+
 def shard_count(tokens: int, shard_tokens: int) -> int:
     """How many shards a domain of `tokens` positions has."""
     return -(-tokens // shard_tokens)
@@ -119,7 +132,7 @@ class Census:
         if "train" in self.model_entry(model):
             return [self.training_folder(model)]
         folder = Path(self.model_folder(model))
-        return [str(file) for file in sorted(folder.iterdir()) if file.name.endswith(WEIGHT_FILES)]
+        return plain_names(str(file) for file in sorted(folder.iterdir()) if file.name.endswith(WEIGHT_FILES))
 
     def model_positions(self, model: str) -> int:
         """Positions that a model has: the longest window it can be fed."""
@@ -162,7 +175,7 @@ class Census:
 
     def recipe_files(self, recipe: str, split: str) -> list[str]:
         """The files that a recipe's text is read from, those that lie outside packages."""
-        return [file for source in self.config["training"][recipe][split].values() for file in source_files(source)]
+        return plain_names(file for source in self.config["training"][recipe][split].values() for file in source_files(source))
 
     def tokenizer_recipe(self, recipe: str) -> dict:
         """What of a recipe its tokenizer depends on."""
@@ -199,7 +212,7 @@ class Census:
         if kind == "models" and "train" in self.config["models"][name]:
             return [self.training_folder(name)]
         folder = Path(self.tokenizer_folder(tokenizer))
-        return [str(folder / file) for file in TOKENIZER_FILES if (folder / file).is_file()]
+        return plain_names(str(folder / file) for file in TOKENIZER_FILES if (folder / file).is_file())
 
     # Corpora
 
@@ -215,7 +228,7 @@ class Census:
         """The domains of a corpus, or of one part of it: core first, in the order of their names."""
         entry = self.config["corpora"][corpus]
         return [
-            Domain(p, name, {key: value for key, value in text.items() if key != "tokens"}, text["tokens"])
+            Domain(p, name, {key: value for key, value in sorted(text.items()) if key != "tokens"}, text["tokens"])
             for p in PARTS
             for name, text in sorted(entry.get(p, {}).items())
             if part in (None, p)
@@ -235,7 +248,7 @@ class Census:
 
     def text_files(self, domain: Domain) -> list[str]:
         """The files that a domain's text is read from, those that lie outside packages."""
-        return source_files(domain.source)
+        return plain_names(source_files(domain.source))
 
     def budget_here(self, domain: Domain, shard: int) -> int | None:
         """The domain's budget if this shard is its last, else None: a grown budget must leave the others alone."""
@@ -268,7 +281,7 @@ class Census:
     def collect_settings(self) -> dict:
         """The settings that decide the bytes of counters, beside text and weights."""
         collect = self.config["collect"]
-        kept = {key: collect[key] for key in ("threads", "batch_tokens", "stages")}
+        kept = {key: collect[key] for key in ("threads", "batch_tokens", "stages", "skip_silent")}
         return kept | {key: self.config[key] for key in ("device", "dtype")}
 
     @property

@@ -7,7 +7,9 @@ module turns its verdicts into one sentence and checks what a schema cannot: tha
 import difflib
 import itertools
 import json
+import math
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,13 @@ def _is_integer(_checker, value) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-_Validator = validators.extend(Draft202012Validator, type_checker=Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_integer))
+def _is_number(_checker, value) -> bool:
+    # YAML's .nan would pass every bound.
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+_types = Draft202012Validator.TYPE_CHECKER.redefine_many({"integer": _is_integer, "number": _is_number})
+_Validator = validators.extend(Draft202012Validator, type_checker=_types)
 
 _TYPES = {
     "integer": "a whole number",
@@ -96,8 +104,13 @@ def _problem(error: ValidationError) -> str:
     return f"{place} is {_shown(error.instance)}: {error.message}"
 
 
+@cache
+def _validator(schema: Path) -> Any:
+    return _Validator(yaml.safe_load(schema.read_text(encoding="utf-8")))
+
+
 def _check_schema(config: dict, schema: Path) -> None:
-    errors = list(_Validator(yaml.safe_load(schema.read_text(encoding="utf-8"))).iter_errors(config))
+    errors = list(_validator(schema).iter_errors(config))
     if errors:
         # Unknown keys first: a mistyped key often makes another one seem to be missing.
         first = min(errors, key=lambda e: (e.validator != "additionalProperties", [str(part) for part in e.absolute_path]))

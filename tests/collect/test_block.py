@@ -8,6 +8,7 @@ from transformers import OPTForCausalLM
 from models_made import make_opt
 from neuroncensus.collect.batches import make_batches
 from neuroncensus.collect.devices import Compute
+from neuroncensus.collect.observation import observe
 from neuroncensus.collect.stream import embed, run_layers, stage_layers
 from neuroncensus.corpora.shards import Shard
 from neuroncensus.models.architecture import read_architecture
@@ -23,16 +24,23 @@ SHAPES = {
 
 
 class Keep:
-    """A recorder that keeps what it is given."""
+    """A recorder that lets everything pass, and what the engine saw after the ReLU."""
 
-    def __init__(self):
+    def __init__(self, monkeypatch):
         self.values = []
+
+        def observed(values, batch):
+            seen = observe(values, batch)
+            self.values[-1].append(values.clone())
+            return seen
+
+        monkeypatch.setattr("neuroncensus.collect.stream.observe", observed)
 
     def begin(self):
         self.values.append([])
 
-    def record(self, _batch, values):
-        self.values[-1].append(values.clone())
+    def record(self, _batch, _seen):
+        pass
 
     def end(self):
         return {}
@@ -45,19 +53,23 @@ def made_shard(lengths, vocabulary, seed=0):
     return Shard(numbers, numbers * 0, numpy.array(lengths), tokens, offsets, {})
 
 
+def run(*arguments, skip_silent=False):
+    return run_layers(*arguments, skip_silent=skip_silent, finished=lambda _rows: None, advance=lambda _positions: None)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
-def test_hidden_states_and_activations_are_transformers_own(tmp_path, shape, dtype):
+def test_hidden_states_and_activations_are_transformers_own(tmp_path, monkeypatch, shape, dtype):
     folder = make_opt(tmp_path / "model", **shape)
     shard = made_shard([9, 9, 9, 3, 3, 1, 1], 64)
     batches = make_batches(shard.lengths, 20)
     compute = Compute(torch.device("cpu"), dtype, torch.get_num_threads())
-    keep = Keep()
+    keep = Keep(monkeypatch)
     with Checkpoint(folder) as checkpoint, torch.inference_mode():
         architecture = read_architecture(checkpoint.config, "config.json")
         stream = embed(checkpoint, architecture, shard, batches, compute)
         layers = range(architecture.n_layers)
-        done = [layer for layer, _ in run_layers(checkpoint, architecture, stream, batches, layers, keep, compute, lambda _: None)]
+        done = [layer for layer, _ in run(checkpoint, architecture, stream, batches, layers, keep, compute)]
     assert done == list(layers)
 
     model = OPTForCausalLM.from_pretrained(folder, dtype=dtype, attn_implementation="sdpa").eval()
@@ -73,6 +85,27 @@ def test_hidden_states_and_activations_are_transformers_own(tmp_path, shape, dty
         for layer in layers:
             assert torch.equal(keep.values[layer][number].flatten(0, 1), values[layer].reshape(-1, architecture.ffn))
             assert (values[layer] > 0).any() and (values[layer] == 0).any()
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_leaving_out_silent_neurons_changes_rounding_alone(tmp_path, monkeypatch, shape):
+    folder = make_opt(tmp_path / "model", **shape)
+    shard = made_shard([9, 9, 8, 3, 3, 1, 1], 64)
+    batches = make_batches(shard.lengths, 20)
+    compute = Compute(torch.device("cpu"), torch.float32, torch.get_num_threads())
+    streams, left_out = [], []
+    chosen = torch.Tensor.index_select
+    monkeypatch.setattr(torch.Tensor, "index_select", lambda x, dim, index: left_out.append(len(index)) or chosen(x, dim, index))
+    with Checkpoint(folder) as checkpoint, torch.inference_mode():
+        architecture = read_architecture(checkpoint.config, "config.json")
+        for skip_silent in (False, True):
+            stream = embed(checkpoint, architecture, shard, batches, compute)
+            keep = Keep(monkeypatch)
+            list(run(checkpoint, architecture, stream, batches, range(architecture.n_layers), keep, compute, skip_silent=skip_silent))
+            streams.append(torch.cat([stream[b.rows].view(*b.shape, -1)[torch.from_numpy(b.real())] for b in batches]))
+            assert bool(left_out) == skip_silent
+    assert torch.allclose(*streams, rtol=1e-5, atol=1e-5)
+    assert max(left_out) < architecture.ffn
 
 
 def test_stages_split_the_layers():

@@ -1,13 +1,13 @@
 """Text to dead.parquet by the rules' own library calls, against transformers' forward pass counted naively."""
 
-import numpy
 import polars
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
+
 from made_text import make_texts, make_tokenizer, write_jsonl
 from models_made import DEAD_NEURONS, LAYOUTS, make_opt
 from naive import assert_counts, forward_values
-
 from neuroncensus.collect.shard import Settings, collect_shard
 from neuroncensus.corpora.shards import read_shard, write_shard
 from neuroncensus.errors import CensusError
@@ -26,7 +26,7 @@ class Run:
 
     def __init__(self, folder, settings=None, **shape):
         self.folder, self.model = folder, make_opt(folder / "model", vocab=320, positions=WINDOW, **shape)
-        self.settings = settings or Settings(device="cpu", dtype="float32", threads=1, batch_tokens=48, stages=2)
+        self.settings = settings or Settings(device="cpu", dtype="float32", threads=1, batch_tokens=48, stages=2, skip_silent=True)
         make_tokenizer(self.model)
         self.description = folder / "model.json"
         describe_model(self.model, model="mine", source="model", revision=None, out=self.description)
@@ -118,7 +118,9 @@ def test_tables_equal_a_naive_census(tmp_path, shape):
     frequency, _, dead = (polars.DataFrame(read_table(file)) for file in run.finish())
     neurons = frequency.select("layer", "neuron").unique(maintain_order=True)
     layers = neurons["layer"].max() + 1
-    assert frequency.select("layer", "neuron", "part", "domain").rows() == sorted(frequency.select("layer", "neuron", "part", "domain").rows())
+    assert frequency.select("layer", "neuron", "part", "domain").rows() == sorted(
+        frequency.select("layer", "neuron", "part", "domain").rows()
+    )
 
     everything = {"values": [], "documents": []}
     for (part, domain), budget in BUDGETS.items():
@@ -159,7 +161,7 @@ def test_stages_do_not_change_counts(tmp_path):
     part, domain, shard, windows = run.shards[0]
     found = []
     for stages in (1, 2, 3, 7):
-        settings = Settings(device="cpu", dtype="float32", threads=1, batch_tokens=48, stages=stages)
+        settings = Settings(device="cpu", dtype="float32", threads=1, batch_tokens=48, stages=stages, skip_silent=True)
         tables = [read_table(out) for out in run.collect(part, domain, shard, windows, settings)]
         found.append(polars.concat([polars.DataFrame(table) for table in tables if len(table)]))
     assert all(table.equals(found[0]) for table in found)
@@ -173,7 +175,7 @@ def test_a_collection_again_is_the_same_bytes(tmp_path):
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_half_precision_counts_what_the_model_computes_in_it(tmp_path, dtype):
-    run = Run(tmp_path, Settings(device="cpu", dtype=dtype, threads=1, batch_tokens=1, stages=1))
+    run = Run(tmp_path, Settings(device="cpu", dtype=dtype, threads=1, batch_tokens=1, stages=1, skip_silent=False))
     part, domain, shard, windows = run.shards[0]
     (out,) = run.collect(part, domain, shard, windows)
     text = read_shard(windows)
@@ -188,7 +190,9 @@ def test_shards_of_other_settings_are_refused_by_name(tmp_path):
     run = Run(tmp_path)
     files = run.counters()
     part, domain, shard, windows = run.shards[-1]
-    other = run.collect(part, domain, shard, windows, Settings(device="cpu", dtype="bfloat16", threads=1, batch_tokens=48, stages=2))
+    other = run.collect(
+        part, domain, shard, windows, Settings(device="cpu", dtype="bfloat16", threads=1, batch_tokens=48, stages=2, skip_silent=True)
+    )
     with pytest.raises(CensusError, match=r"differ in dtype: float32 and bfloat16"):
         reduce_frequency(files[:-2] + other, run.description, tmp_path / "f.parquet")
     run.collect(part, domain, shard, windows)
@@ -227,12 +231,10 @@ def test_what_does_not_fit_is_told(tmp_path):
 
 
 def test_a_residual_stream_that_overflows_names_the_layer(tmp_path):
-    run = Run(tmp_path, Settings(device="cpu", dtype="float16", threads=1, batch_tokens=48, stages=1))
+    run = Run(tmp_path, Settings(device="cpu", dtype="float16", threads=1, batch_tokens=48, stages=1, skip_silent=True))
     part, domain, shard, windows = run.shards[0]
     big = tmp_path / "big"
     model = make_opt(big, vocab=320, positions=WINDOW)
-    from safetensors.torch import load_file, save_file
-
     tensors = load_file(model / "model.safetensors")
     tensors["model.decoder.layers.2.fc2.weight"] *= 3e4
     save_file(tensors, model / "model.safetensors", metadata={"format": "pt"})
@@ -254,7 +256,7 @@ def test_weights_changed_after_their_description_are_refused(tmp_path):
 def test_hidden_states_of_another_run_or_cut_short_are_refused(tmp_path):
     run = Run(tmp_path)
     part, domain, shard, windows = run.shards[0]
-    first, second = run.collect(part, domain, shard, windows)
+    _first, second = run.collect(part, domain, shard, windows)
     hidden = windows.with_name(f"{shard}-stage-1.hidden")
     arguments = {"folder": run.model, "description": run.description, "windows": windows, "part": part, "domain": domain, "shard": shard}
     arguments |= {"stage": 2, "hidden_before": hidden, "hidden_after": None, "out": second}
@@ -266,7 +268,7 @@ def test_hidden_states_of_another_run_or_cut_short_are_refused(tmp_path):
             collect_shard(run.settings, **arguments)
     hidden.write_bytes(whole)
     with pytest.raises(CensusError, match="different: dtype"):
-        collect_shard(Settings("cpu", "bfloat16", 1, 48, 2), **arguments)
+        collect_shard(Settings("cpu", "bfloat16", 1, 48, 2, skip_silent=True), **arguments)
     assert not second.exists()
     collect_shard(run.settings, **arguments)
     assert second.read_bytes() == expected

@@ -51,7 +51,7 @@ rule plot_dead:
     conda:
         "../../envs/neuroncensus.yaml"
     params:
-        figures=config["figures"],
+        figures=dict(sorted(config["figures"].items())),
         code=code_digest("neuroncensus.figures.dead"),
     script:
         "../scripts/plot_dead.py"

@@ -75,7 +75,7 @@ rule plot_loss:
     conda:
         "../../envs/neuroncensus.yaml"
     params:
-        figures=config["figures"],
+        figures=dict(sorted(config["figures"].items())),
         code=code_digest("neuroncensus.figures.loss"),
     script:
         "../scripts/plot_loss.py"

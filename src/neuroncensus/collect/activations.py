@@ -9,6 +9,7 @@ import numpy
 import torch
 
 from neuroncensus.collect.batches import Batch
+from neuroncensus.collect.observation import Observation
 
 
 class ActivationRecorder:
@@ -37,20 +38,13 @@ class ActivationRecorder:
         self.activations, self.activations_bos, self.documents = torch.zeros(3, self.neurons, dtype=torch.int64, device=self.device)
         self.active_windows = torch.zeros(self.waiting, self.neurons, dtype=torch.int32, device=self.device)
 
-    def record(self, batch: Batch, values: torch.Tensor) -> None:
-        """Count one batch. `values`: after ReLU, (w, T, F)."""
-        active = values > 0
-        if batch.padded:
-            active &= torch.from_numpy(batch.real()).to(self.device)[:, :, None]
-        at_bos = active[:, 0].sum(dim=0)
-        # Text positions of each window; bytes are summed several times faster than truth values.
-        in_window = active.view(torch.uint8)[:, 1:].sum(dim=1, dtype=torch.int32)  # (w, F)
-        self.activations += at_bos + in_window.sum(dim=0)
-        self.activations_bos += at_bos
-        in_text = in_window > 0
+    def record(self, batch: Batch, seen: Observation) -> None:
+        """Add one batch."""
+        self.activations += seen.activations
+        self.activations_bos += seen.at_bos
         slots = self.slots[torch.from_numpy(batch.windows).to(self.device)]
-        self.documents += in_text[slots < 0].sum(dim=0)
-        self.active_windows.index_add_(0, slots[slots >= 0], in_text[slots >= 0].int())
+        self.documents += seen.in_text[slots < 0].sum(dim=0)
+        self.active_windows.index_add_(0, slots[slots >= 0], seen.in_text[slots >= 0].int())
 
     def end(self) -> dict[str, numpy.ndarray]:
         """The layer's columns, each (F,): counts, and for the documents at the two ends whether it was active there."""

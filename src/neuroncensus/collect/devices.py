@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numba
 import torch
 
 from neuroncensus.errors import CensusError
@@ -37,4 +38,6 @@ def resolve_compute(device: str, dtype: str, threads: int) -> Compute:
     kind = "cuda" if device != "cpu" and found else "cpu"
     name = {"cuda": "float16", "cpu": "float32"}[kind] if dtype == "auto" else dtype
     torch.set_num_threads(threads)
+    most = numba.config.NUMBA_NUM_THREADS  # ty: ignore[missing-attribute]
+    numba.set_num_threads(min(threads, most))  # counts do not depend on it
     return Compute(torch.device(kind), getattr(torch, name), threads)

@@ -4,6 +4,8 @@ Written and read straight from and into the buffer, since a second copy of it (1
 """
 
 import json
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -15,17 +17,29 @@ NAMES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
 ALIGNMENT = 8
 
 
-def write_hidden(stream: torch.Tensor, settings: dict, path: Path) -> None:
-    """Write the residual stream, (rows, d), with the settings that it was computed with."""
-    header = {
-        "__metadata__": {"settings": json.dumps(settings, sort_keys=True)},
-        "stream": {"dtype": NAMES[stream.dtype], "shape": list(stream.shape), "data_offsets": [0, stream.nbytes]},
-    }
-    text = json.dumps(header).encode()
+@contextmanager
+def hidden_writer(path: Path | None, rows: int, d: int, dtype: torch.dtype, settings: dict) -> Generator[Callable[[torch.Tensor], object]]:
+    """Write the residual stream, (rows, d), batch by batch, while the next batches compute.
+
+    Args:
+        path: where to; None writes nothing.
+        settings: what it was computed with, kept in the file.
+
+    Yields:
+        A function that takes the rows of each batch, in order.
+    """
+    if path is None:
+        yield lambda _part: None
+        return
+    size = rows * d * dtype.itemsize
+    stream = {"dtype": NAMES[dtype], "shape": [rows, d], "data_offsets": [0, size]}
+    text = json.dumps({"__metadata__": {"settings": json.dumps(settings, sort_keys=True)}, "stream": stream}).encode()
     text += b" " * (-len(text) % ALIGNMENT)
-    with atomic_path(path) as partial, partial.open("wb") as file:
-        file.write(len(text).to_bytes(8, "little") + text)
-        file.write(memoryview(stream.view(torch.uint8).numpy()))
+    with atomic_path(path) as partial:
+        with partial.open("wb") as file:
+            file.write(len(text).to_bytes(8, "little") + text)
+            yield lambda part: file.write(memoryview(part.view(torch.uint8).numpy()))
+        assert partial.stat().st_size == 8 + len(text) + size, "every batch was written"
 
 
 def read_hidden(path: Path, settings: dict, rows: int, d: int, dtype: torch.dtype) -> torch.Tensor:

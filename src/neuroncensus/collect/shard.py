@@ -11,7 +11,7 @@ import torch
 from neuroncensus.collect.activations import ActivationRecorder
 from neuroncensus.collect.batches import make_batches
 from neuroncensus.collect.devices import Compute, resolve_compute
-from neuroncensus.collect.hidden import read_hidden, write_hidden
+from neuroncensus.collect.hidden import hidden_writer, read_hidden
 from neuroncensus.collect.stream import embed, run_layers, stage_layers
 from neuroncensus.corpora.shards import Shard, read_shard
 from neuroncensus.errors import CensusError
@@ -35,6 +35,7 @@ class Settings:
         threads: torch's threads.
         batch_tokens: rows of a batch.
         stages: number of stages.
+        skip_silent: leave neurons that are silent in a whole batch out of the second product of its FFN.
     """
 
     device: str
@@ -42,6 +43,7 @@ class Settings:
     threads: int
     batch_tokens: int
     stages: int
+    skip_silent: bool
 
 
 def _check_shard(shard: Shard, description: Description, part: str, domain: str, number: int) -> None:
@@ -59,10 +61,10 @@ def _check_shard(shard: Shard, description: Description, part: str, domain: str,
         raise CensusError(f"window is {shard.metadata['window']} but model {description.model} has {window} positions: lower the window")
 
 
-def _stream_settings(description: Description, shard: Shard, compute: Compute, batch_tokens: int, done: int) -> dict:
+def _stream_settings(description: Description, shard: Shard, compute: Compute, settings: Settings, done: int) -> dict:
     """What hidden states depend on: `done` layers of a model over a shard's windows."""
-    text = shard.metadata["content_sha256"]
-    return compute.settings() | {"model": description.digest, "windows": text, "batch_tokens": batch_tokens, "layers": done}
+    text = {"model": description.digest, "windows": shard.metadata["content_sha256"], "layers": done}
+    return text | compute.settings() | {"batch_tokens": settings.batch_tokens, "skip_silent": settings.skip_silent}
 
 
 def _metadata(description: Description, shard: Shard, settings: Settings, compute: Compute, layers: range) -> dict:
@@ -79,6 +81,7 @@ def _metadata(description: Description, shard: Shard, settings: Settings, comput
             "last_document": int(shard.document[-1]),
             "batch_tokens": settings.batch_tokens,
             "stages": settings.stages,
+            "skip_silent": settings.skip_silent,
             "first_layer": layers.start,
             "end_layer": layers.stop,
         }
@@ -137,7 +140,8 @@ def collect_shard(
     batches = make_batches(text.lengths, settings.batch_tokens)
     log.info("%s %s %d, layers %d to %d of %s, %s", part, domain, shard, layers.start, layers.stop - 1, about.model, compute.settings())
 
-    positions = int(text.lengths.sum())
+    positions, rows = int(text.lengths.sum()), batches[-1].rows.stop
+    before, after = (_stream_settings(about, text, compute, settings, done) for done in (layers.start, layers.stop))
     recorder = ActivationRecorder(text.document, architecture.ffn, compute.device)
     columns: dict[str, list[numpy.ndarray]] = {name: [] for name in COUNTERS.names}
     what = f"collecting {about.model} {part} {domain} {shard} stage {stage}"
@@ -145,20 +149,29 @@ def collect_shard(
         Checkpoint(folder) as checkpoint,
         torch.inference_mode(),
         progress(total=positions * len(layers), unit="position", what=what) as bar,
+        hidden_writer(hidden_after, rows, architecture.d, compute.dtype, after) as finished,
     ):
         if hidden_before is None:
             stream = embed(checkpoint, architecture, text, batches, compute)
         else:
-            before = _stream_settings(about, text, compute, settings.batch_tokens, layers.start)
-            stream = read_hidden(hidden_before, before, batches[-1].rows.stop, architecture.d, compute.dtype)
-        for layer, counters in run_layers(checkpoint, architecture, stream, batches, layers, recorder, compute, bar.update):
+            stream = read_hidden(hidden_before, before, rows, architecture.d, compute.dtype)
+        for layer, counters in run_layers(
+            checkpoint,
+            architecture,
+            stream,
+            batches,
+            layers,
+            recorder,
+            compute,
+            skip_silent=settings.skip_silent,
+            finished=finished,
+            advance=bar.update,
+        ):
             _warn_split_bos(layer, counters["activations_bos"], len(text.document))
             columns["layer"].append(numpy.full(architecture.ffn, layer))
             columns["neuron"].append(numpy.arange(architecture.ffn))
             for name, column in counters.items():
                 columns[name].append(column)
-    check_unchanged(about, folder)
-    if hidden_after is not None:
-        write_hidden(stream, _stream_settings(about, text, compute, settings.batch_tokens, layers.stop), hidden_after)
+        check_unchanged(about, folder)
     arrays = [pyarrow.array(numpy.concatenate(columns[f.name]) if columns[f.name] else [], type=f.type) for f in COUNTERS.schema]
     write_table(pyarrow.table(arrays, schema=COUNTERS.schema), out, _metadata(about, text, settings, compute, layers))

@@ -6,6 +6,8 @@ buffer, rows in the order of the batches, and every block updates it in place.
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy
 import torch
@@ -13,11 +15,12 @@ import torch
 from neuroncensus.collect.activations import ActivationRecorder
 from neuroncensus.collect.batches import Batch
 from neuroncensus.collect.devices import Compute
+from neuroncensus.collect.observation import observe
 from neuroncensus.corpora.shards import Shard
 from neuroncensus.errors import CensusError
 from neuroncensus.models.architecture import Architecture
 from neuroncensus.models.checkpoint import Checkpoint
-from neuroncensus.models.opt import Embedding, load_block
+from neuroncensus.models.opt import Block, Embedding, load_block
 
 
 def stage_layers(n_layers: int, stages: int) -> list[range]:
@@ -42,14 +45,22 @@ def embed(checkpoint: Checkpoint, architecture: Architecture, shard: Shard, batc
     return stream
 
 
-def _check_finite(x: torch.Tensor, batch: Batch, layer: int, compute: Compute) -> None:
-    finite = x.isfinite().all(dim=-1)  # (w, T)
-    if batch.padded:
-        finite |= ~torch.from_numpy(batch.real()).to(finite.device)
-    if not finite.all():
+def _check_finite(x: torch.Tensor, layer: int, compute: Compute) -> None:
+    if not x.isfinite().all():
         advice = "set dtype to bfloat16 or float32" if compute.dtype == torch.float16 else "check the checkpoint, or set dtype to float32"
         name = str(compute.dtype).removeprefix("torch.")
         raise CensusError(f"NaN or infinity in the residual stream after layer {layer}, computed in {name}: {advice}")
+
+
+def _blocks(checkpoint: Checkpoint, architecture: Architecture, layers: range, compute: Compute) -> Iterator[tuple[int, Block]]:
+    """Each layer and its block; the next one is read while this one computes, so two are in memory."""
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        read = [reader.submit(load_block, checkpoint, architecture, layer, compute.dtype, compute.device) for layer in layers[:1]]
+        for layer in layers:
+            block = read.pop().result()
+            if layer + 1 in layers:
+                read.append(reader.submit(load_block, checkpoint, architecture, layer + 1, compute.dtype, compute.device))
+            yield layer, block
 
 
 @torch.inference_mode()
@@ -61,24 +72,43 @@ def run_layers(
     layers: range,
     recorder: ActivationRecorder,
     compute: Compute,
+    *,
+    skip_silent: bool,
+    finished: Callable[[torch.Tensor], object],
     advance: Callable[[int], object],
 ) -> Iterator[tuple[int, dict[str, numpy.ndarray]]]:
     """Push the stream through `layers`, in place; yields (layer, counters of its neurons) as each is done.
 
     Args:
         stream: the residual stream, (rows, d), rows in the order of `batches`; changed.
+        skip_silent: leave neurons that no position of a batch activates out of the second product of its FFN.
+        finished: given the rows of each batch, in order, once they have passed the last layer.
         advance: told how many positions a batch had, for progress.
 
     Raises:
         CensusError: a weight or the residual stream is not finite (names tensor or layer).
     """
-    for layer in layers:
-        block = load_block(checkpoint, architecture, layer, compute.dtype, compute.device)
+
+    def rectify(values: torch.Tensor, batch: Batch) -> torch.Tensor | None:
+        seen = observe(values, batch)
+        recorder.record(batch, seen)
+        # Padding may be active where no position is: what it gets is wrong then, and nobody looks.
+        return seen.activations > 0 if skip_silent else None
+
+    for layer, block in _blocks(checkpoint, architecture, layers, compute):
         recorder.begin()
         for batch in batches:
             x = stream[batch.rows].to(compute.device).view(*batch.shape, architecture.d)  # (w, T, d)
-            x = block(x, lambda values, batch=batch: recorder.record(batch, values))
-            _check_finite(x, batch, layer, compute)
+            x = block(x, partial(rectify, batch=batch))
+            if batch.padded:
+                # Attention weighs what lies behind a position with zero, and zero times NaN would be NaN.
+                x.masked_fill_(torch.from_numpy(~batch.real()).to(compute.device)[:, :, None], 0.0)
+            _check_finite(x, layer, compute)
             stream[batch.rows] = x.flatten(0, 1)
+            if layer == layers[-1]:
+                finished(stream[batch.rows])
             advance(int(batch.lengths.sum()))
         yield layer, recorder.end()
+    if not layers:
+        for batch in batches:
+            finished(stream[batch.rows])

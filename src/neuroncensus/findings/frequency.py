@@ -15,7 +15,7 @@ from neuroncensus.tablefiles import read_metadata, read_table, write_table
 from neuroncensus.tables import COUNTERS, FREQUENCY
 
 # What all shards of one census share. The first three are the machine's: `auto` may resolve otherwise elsewhere.
-SHARED = ("dtype", "device", "threads", "model", "model_digest", "corpus", "window", "batch_tokens", "stages")
+SHARED = ("dtype", "device", "threads", "model", "model_digest", "corpus", "window", "batch_tokens", "stages", "skip_silent")
 WHAT = "shard file"
 
 

@@ -14,6 +14,9 @@ from neuroncensus.errors import CensusError
 from neuroncensus.models.architecture import POSITION_OFFSET, Architecture, expected_tensors, place
 from neuroncensus.models.checkpoint import Checkpoint
 
+# Above this share of active neurons, gathering the columns costs more than leaving the others out saves.
+SKIP_AT_MOST = 0.8
+
 Weights = dict[str, torch.Tensor]
 
 
@@ -23,7 +26,8 @@ def load_tensor(checkpoint: Checkpoint, name: str, dtype: torch.dtype, device: t
     Raises:
         CensusError: a value is not finite in that dtype.
     """
-    tensor = checkpoint.tensor(name).to(device=device, dtype=dtype)
+    # A copy even where nothing changes: products must not read a mapped file, which memory pressure takes away.
+    tensor = checkpoint.tensor(name).to(device=device, dtype=dtype, copy=True)
     if not tensor.isfinite().all():
         raise CensusError(
             f"{place(name)} of {checkpoint.file_of(name)} is not finite as {str(dtype).removeprefix('torch.')}: "
@@ -72,8 +76,22 @@ class Block:
         mixed = F.scaled_dot_product_attention(query, key, value, is_causal=length > 1, scale=1.0)
         return _linear(mixed.transpose(1, 2).reshape(windows, length, d), self.weights, "self_attn.out_proj")
 
-    def __call__(self, x: torch.Tensor, record: Callable[[torch.Tensor], None]) -> torch.Tensor:
-        """The layer's output for (windows, T, d); `record` is given the ReLU's values, (windows, T, F)."""
+    def _write(self, values: torch.Tensor, active: torch.Tensor | None) -> torch.Tensor:
+        """The second product of the FFN, (rows, F) to (rows, d), without the columns that `active`, (F,) bool, says are all zero."""
+        if active is not None:
+            columns = active.nonzero().flatten()
+            if len(columns) <= SKIP_AT_MOST * len(active):
+                weight = self.weights["fc2.weight"].index_select(1, columns)
+                return F.linear(values.index_select(1, columns), weight, self.weights.get("fc2.bias"))
+        return _linear(values, self.weights, "fc2")
+
+    def __call__(self, x: torch.Tensor, rectify: Callable[[torch.Tensor], torch.Tensor | None]) -> torch.Tensor:
+        """The layer's output for (windows, T, d).
+
+        `rectify` is given the pre-activations, (windows, T, F), to apply the ReLU to in place and to count. What it
+        returns says which neurons any position activates, (F,) bool: the others add exactly nothing and are left out of
+        the second product, which changes the order of summation but no term. None leaves nothing out.
+        """
         windows, length, d = x.shape
         before = self.architecture.pre_layer_norm
         attended = self._attend(_layer_norm(x, self.weights, "self_attn_layer_norm") if before else x)
@@ -82,12 +100,11 @@ class Block:
             x = _layer_norm(x, self.weights, "self_attn_layer_norm")
         residual = x.reshape(-1, d)  # (windows * T, d)
         values = _linear(_layer_norm(residual, self.weights, "final_layer_norm") if before else residual, self.weights, "fc1")
-        values = F.relu(values, inplace=True)
-        record(values.view(windows, length, -1))
+        active = rectify(values.view(windows, length, -1))
         if self.architecture.activation == "relu2":
             # Active means pre-activation > 0; the square of a small one may be zero.
             values = torch.square(values)
-        x = (residual + _linear(values, self.weights, "fc2")).view(windows, length, d)
+        x = (residual + self._write(values, active)).view(windows, length, d)
         return x if before else _layer_norm(x, self.weights, "final_layer_norm")
 
 

@@ -5,40 +5,40 @@ deterministic: the batch of a step depends on the seed and the step alone, and t
 so a run that was killed at any moment ends in the same bytes on one machine.
 """
 
+import hashlib
 import json
 import logging
-import math
 import os
 import shutil
-from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
-import numpy
 import polars
 import torch
 from accelerate import Accelerator
-from datasets import Dataset
 from transformers import OPTConfig, OPTForCausalLM
 from transformers.utils import logging as transformers_logging
 
+from neuroncensus.digest import code_digest
 from neuroncensus.errors import CensusError
 from neuroncensus.files import atomic_path
+from neuroncensus.models.batches import BOS, Batches
+from neuroncensus.models.folders import whole_folder
+from neuroncensus.models.run import Run, learning_rate
 from neuroncensus.progress import progress
 
 log = logging.getLogger(__name__)
 
-BOS = 2
 PAD = 1
 LOG_EVERY = 50
 HELD_OUT_WINDOWS = 256
-
-
-def learning_rate(recipe: dict, step: int) -> float:
-    """Linear warm-up, then a cosine down to a tenth of the recipe's rate. `step` counts from 0."""
-    if step < recipe["warmup"]:
-        return recipe["learning_rate"] * (step + 1) / recipe["warmup"]
-    done = (step - recipe["warmup"]) / max(1, recipe["steps"] - recipe["warmup"])
-    return recipe["learning_rate"] * (0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * done)))
+LOSS_SCHEMA = {
+    "step": polars.Int64,
+    "tokens": polars.Int64,
+    "learning_rate": polars.Float64,
+    "loss": polars.Float64,
+    "held_out_loss": polars.Float64,
+}
 
 
 def initial_model(recipe: dict, vocabulary: int, positions: bool) -> OPTForCausalLM:
@@ -85,33 +85,6 @@ def make_optimizer(recipe: dict, model: torch.nn.Module) -> torch.optim.AdamW:
     )
 
 
-class Batches:
-    """Windows of the packed text, the domains in turn; which ones depends on seed and step alone."""
-
-    def __init__(self, text: Path, domains: list[str], seed: int):
-        self.blocks = [Dataset.load_from_disk(str(text / domain)).with_format("numpy") for domain in domains]
-        for domain, blocks in zip(domains, self.blocks, strict=True):
-            if len(blocks) == 0:
-                raise CensusError(f"training text {domain} is shorter than one window: give it more text")
-        self.seed = seed
-        self._orders: dict[tuple[int, int], numpy.ndarray] = {}
-
-    def _block(self, draw: int) -> numpy.ndarray:
-        domain, turn = draw % len(self.blocks), draw // len(self.blocks)
-        blocks = self.blocks[domain]
-        epoch, place = divmod(turn, len(blocks))
-        if (domain, epoch) not in self._orders:
-            order = numpy.random.Generator(numpy.random.PCG64([self.seed, domain, epoch])).permutation(len(blocks))
-            self._orders[domain, epoch] = order
-            self._orders.pop((domain, epoch - 1), None)
-        return blocks[int(self._orders[domain, epoch][place])]["tokens"]
-
-    def windows(self, first: int, count: int) -> torch.Tensor:
-        """Draws `first .. first+count-1`, BOS in front of each; (count, T) int64."""
-        rows = numpy.stack([self._block(draw) for draw in range(first, first + count)]).astype(numpy.int64)
-        return torch.from_numpy(numpy.pad(rows, ((0, 0), (1, 0)), constant_values=BOS))
-
-
 @torch.no_grad()
 def held_out_loss(model: torch.nn.Module, batches: Batches, device: torch.device) -> float:
     """Mean cross-entropy in nats a token over the first windows of the held-out text."""
@@ -124,37 +97,76 @@ def held_out_loss(model: torch.nn.Module, batches: Batches, device: torch.device
 
 def save_checkpoint(model: OPTForCausalLM, tokenizer: Path, folder: Path) -> None:
     """A folder in Hugging Face layout: float16 weights as the published OPTs have them, config, tokenizer."""
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    config = OPTConfig.from_dict(model.config.to_dict())
-    half = OPTForCausalLM(config)
+    half = OPTForCausalLM(OPTConfig.from_dict(model.config.to_dict()))
     half.load_state_dict(model.state_dict())
-    half.half().save_pretrained(partial)
-    for file in tokenizer.iterdir():
-        shutil.copy(file, partial / file.name)
-    shutil.rmtree(folder, ignore_errors=True)
-    os.replace(partial, folder)
+    with whole_folder(folder) as partial:
+        half.half().save_pretrained(partial)
+        # How to sample text is no part of a census.
+        (partial / "generation_config.json").unlink()
+        # safetensors makes its file readable to its owner only.
+        shutil.copymode(partial / "config.json", partial / "model.safetensors")
+        for name in ("tokenizer.json", "tokenizer_config.json"):
+            shutil.copyfile(tokenizer / name, partial / name)
 
 
-def _steps(model, optimizer, accelerator: Accelerator, recipe: dict, batches: Batches, start: int) -> Iterator[torch.Tensor]:
-    """One optimizer step at a time; yields the step's loss without waiting for the device."""
-    size, rank, processes = recipe["batch_windows"], accelerator.process_index, accelerator.num_processes
-    for step in range(start, recipe["steps"]):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(recipe, step) * group["factor"]
-        ids = batches.windows(step * size, size)[rank::processes].to(accelerator.device)
-        loss = model(input_ids=ids, labels=ids).loss
-        accelerator.backward(loss)
-        accelerator.clip_grad_norm_(model.parameters(), recipe["clip"])
-        optimizer.step()
-        optimizer.zero_grad()
-        yield loss.detach()
+def _text_digest(recipe: dict, text: Path, held_out: Path, tokenizer: Path) -> str:
+    """A digest of the token ids that a run reads and of what they stand for."""
+    files = [tokenizer / "tokenizer.json"]
+    for folder, part in ((text, "text"), (held_out, "held_out")):
+        files += [file for domain in recipe[part] for file in sorted((folder / domain).glob("*.arrow"))]
+    digest = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+def _accelerator(recipe: dict, device: str) -> Accelerator:
+    found = torch.cuda.is_available()
+    if device == "cuda" and not found:
+        raise CensusError("device is cuda but torch finds no CUDA device: set device to cpu or auto")
+    on_cpu = device == "cpu" or not found
+    if recipe["precision"] == "fp16" and on_cpu:
+        raise CensusError("precision of the recipe is fp16 but the device is cpu, which has bf16 only: set precision to bf16 or no")
+    torch.set_num_threads(recipe["threads"])
+    return Accelerator(mixed_precision=recipe["precision"], cpu=on_cpu)
+
+
+def _train(run: Run, recipe: dict, batches: Batches, held_out: Batches, tokenizer: Path) -> None:
+    """From where the run stands to its last step."""
+    window_tokens = recipe["batch_windows"] * recipe["architecture"]["max_position_embeddings"]
+    recent: list[torch.Tensor] = []
+    total, done = recipe["steps"] * window_tokens, run.step * window_tokens
+    main = run.accelerator.is_main_process
+    what = f"training {run.work.parent.name}"
+    with progress(total=total, done=done, unit="token", what=what) if main else nullcontext() as bar:
+        for loss in run.steps(recipe, batches):
+            recent.append(loss)
+            if bar is not None:
+                bar.update(window_tokens)
+            checkpoint, resumable = run.step in recipe["checkpoints"], run.step % recipe["resume_every"] == 0
+            if not (checkpoint or resumable or run.step % LOG_EVERY == 0):
+                continue
+            mean, recent = run.check(recent, recipe), []
+            if bar is None:
+                continue
+            bar.set_postfix_str(f"loss {mean:.3f}")
+            row = {"step": run.step, "tokens": run.step * window_tokens, "learning_rate": learning_rate(recipe, run.step - 1), "loss": mean}
+            if checkpoint:
+                row["held_out_loss"] = held_out_loss(run.bare, held_out, run.accelerator.device)
+                log.info("step %d: loss %.4f, held out %.4f", run.step, mean, row["held_out_loss"])
+                save_checkpoint(run.bare, tokenizer, run.work / f"step-{run.step}")
+            run.rows.append({"held_out_loss": None} | row)
+            if checkpoint or resumable:
+                run.save()
 
 
 def train_model(
     recipe: dict, *, text: Path, held_out: Path, tokenizer: Path, positions: bool, out: Path, loss_table: Path, device: str = "auto"
 ) -> None:
     """Train one variant of a recipe and write a checkpoint for each of `recipe["checkpoints"]`.
+
+    Under `accelerate launch` the windows of a step are shared out among the processes; one of them writes.
 
     Args:
         recipe: the mapping `training.<name>` of the config.
@@ -163,64 +175,40 @@ def train_model(
         positions: learned positions, or a table held at zero.
         out: folder that gets `step-<n>/` for every checkpoint; everything is prepared in `<out>.partial`,
             which also holds the state that a killed run goes on from.
-        loss_table: parquet with step, tokens, learning_rate, loss, held_out_loss.
+        loss_table: parquet with step, tokens, learning_rate, loss (mean since the row before), held_out_loss;
+            a row every 50 steps and wherever a checkpoint or the state is saved.
         device: auto, cpu or cuda.
 
     Raises:
-        CensusError: the loss is not finite (names the step; the last good state and checkpoints stay in
-            `<out>.partial`), or a domain has less text than one window.
+        CensusError: cuda is asked for and there is none; the windows of a step cannot be shared out evenly;
+            the loss or a weight is not finite (names the step; the last good state and checkpoints stay in
+            `<out>.partial`).
     """
-    torch.set_num_threads(recipe["threads"])
+    accelerator = _accelerator(recipe, device)
     transformers_logging.disable_progress_bar()
-    accelerator = Accelerator(mixed_precision=recipe["precision"], cpu=device == "cpu")
-    work = out.with_name(out.name + ".partial")
-    work.mkdir(parents=True, exist_ok=True)
+    if recipe["batch_windows"] % accelerator.num_processes:
+        raise CensusError(
+            f"batch_windows of the recipe is {recipe['batch_windows']} but must be a multiple of the {accelerator.num_processes} processes"
+        )
     vocabulary = len(json.loads((tokenizer / "tokenizer.json").read_text(encoding="utf-8"))["model"]["vocab"])
-    domains = list(recipe["text"])
-    batches = Batches(text, domains, recipe["seed"])
-    held_batches = Batches(held_out, list(recipe["held_out"]), recipe["seed"])
-    bare = initial_model(recipe, vocabulary, positions)
-    state, start, rows = work / "state.pt", 0, []
-    optimizer = make_optimizer(recipe, bare)
-    if state.exists():
-        saved = torch.load(state, weights_only=True)
-        if saved["recipe"] == recipe:
-            bare.load_state_dict(saved["model"])
-            optimizer.load_state_dict(saved["optimizer"])
-            start, rows = saved["step"], saved["rows"]
-            log.info("going on from step %d", start)
-    model, optimizer = accelerator.prepare(bare, optimizer)
-
-    size, window = recipe["batch_windows"], recipe["architecture"]["max_position_embeddings"]
-    bar = progress(total=recipe["steps"] * size * window, done=start * size * window, unit="token", what=f"training {out.parent.name}")
-    recent: list[torch.Tensor] = []
-    for step, loss in enumerate(_steps(model, optimizer, accelerator, recipe, batches, start), start=start + 1):
-        recent.append(loss)
-        bar.update(size * window)
-        checkpoint = step in recipe["checkpoints"]
-        if not (step % LOG_EVERY == 0 or checkpoint or step == recipe["steps"]):
-            continue
-        losses = torch.stack(recent).double().cpu()
-        if not losses.isfinite().all():
-            bad = step - len(recent) + 1 + int((~losses.isfinite()).nonzero()[0])
-            raise CensusError(f"the loss of step {bad} is not finite: lower training learning_rate; the last good state is in {work.name}")
-        recent = []
-        row = {"step": step, "tokens": step * size * window, "learning_rate": learning_rate(recipe, step - 1)}
-        rows.append(row | {"loss": losses.mean().item(), "held_out_loss": None})
-        bar.set_postfix_str(f"loss {rows[-1]['loss']:.3f}")
-        if checkpoint and accelerator.is_main_process:
-            rows[-1]["held_out_loss"] = held_out_loss(model, held_batches, accelerator.device)
-            log.info("step %d: loss %.4f, held out %.4f", step, rows[-1]["loss"], rows[-1]["held_out_loss"])
-            save_checkpoint(accelerator.unwrap_model(model), tokenizer, work / f"step-{step}")
-        if (step % recipe["resume_every"] == 0 or checkpoint) and accelerator.is_main_process:
-            kept = {"step": step, "rows": rows, "recipe": recipe, "optimizer": optimizer.state_dict()}
-            with atomic_path(state) as path:
-                torch.save(kept | {"model": accelerator.unwrap_model(model).state_dict()}, path)
-    bar.close()
+    model = initial_model(recipe, vocabulary, positions)
+    identity = {
+        "recipe": recipe,
+        "positions": positions,
+        "text": _text_digest(recipe, text, held_out, tokenizer),
+        "device": accelerator.device.type,
+        "processes": accelerator.num_processes,
+        "code": code_digest("neuroncensus.models.train"),
+        "torch": str(torch.__version__),
+    }
+    run = Run(out.with_name(f"{out.name}.partial"), identity, accelerator, model, make_optimizer(recipe, model))
+    run.start()
+    batches = [Batches(folder, list(recipe[part]), recipe["seed"]) for part, folder in (("text", text), ("held_out", held_out))]
+    _train(run, recipe, *batches, tokenizer)
     if accelerator.is_main_process:
         with atomic_path(loss_table) as path:
-            schema = {"step": polars.Int64, "tokens": polars.Int64, "learning_rate": polars.Float64}
-            polars.DataFrame(rows, schema=schema | {"loss": polars.Float64, "held_out_loss": polars.Float64}).write_parquet(path)
-        state.unlink()
+            polars.DataFrame(run.rows, schema=LOSS_SCHEMA).write_parquet(path)
+        run.state.unlink()
         shutil.rmtree(out, ignore_errors=True)
-        os.replace(work, out)
+        os.replace(run.work, out)
+    accelerator.wait_for_everyone()
