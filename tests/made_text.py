@@ -7,7 +7,38 @@ from pathlib import Path
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 SPECIAL_TOKENS = ["<s>", "<pad>", "</s>", "<unk>"]
-WORDS = "the a cat dog sat ran on under mat hat and then it was in return self value 12 -34 + = ( ) : . , \n".split(" ")
+WORDS = [
+    *[
+        "the",
+        "a",
+        "cat",
+        "dog",
+        "sat",
+        "ran",
+        "on",
+        "under",
+        "mat",
+        "hat",
+        "and",
+        "then",
+        "it",
+        "was",
+        "in",
+        "return",
+        "self",
+        "value",
+        "12",
+        "-34",
+        "+",
+        "=",
+        "(",
+        ")",
+        ":",
+        ".",
+        ",",
+    ],
+    "\n",
+]
 
 
 def make_tokenizer(folder: Path, vocabulary: int = 300) -> None:

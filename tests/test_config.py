@@ -169,7 +169,11 @@ def test_every_object_refuses_unknown_keys():
         ("corpora/text/core/prose/tokens", 1e6, r"corpora.text.core.prose.tokens is 1000000.0 but must be a whole number"),
         ("corpora/text/core/prose/tokens", 0, r"corpora.text.core.prose.tokens is 0 but must be at least 1"),
         ("corpora/text/core/prose/path", ..., r"corpora.text.core.prose must have exactly one of path, hub, installed but has none"),
-        ("corpora/text/core/prose/hub", "a/b", r"corpora.text.core.prose must have exactly one of path, hub, installed but has path and hub"),
+        (
+            "corpora/text/core/prose/hub",
+            "a/b",
+            r"corpora.text.core.prose must have exactly one of path, hub, installed but has path and hub",
+        ),
         ("corpora/text/core/prose/split", "train", r"unknown key corpora.text.core.prose.split: a text source with path does not read it"),
         ("corpora/text/extra/prose/path", "b", r"corpora.text.extra.prose differs from corpora.text.core.prose in more than tokens"),
         ("corpora/text/positions", ["pros"], r"corpora.text.positions names the unknown domain pros: did you mean prose\?"),

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pyarrow
 import yaml
+from pyarrow import parquet
+
 from made_text import make_texts, make_tokenizer, write_jsonl
 from models_made import make_opt
-from pyarrow import parquet
 
 PROJECT = Path(__file__).parents[1]
 WINDOW, SHARD_TOKENS = 16, 60
@@ -39,7 +40,9 @@ class Run:
     @property
     def planned(self) -> set[str]:
         """The outputs of the jobs that a dry run would run."""
-        return {name for line in re.findall(r"^    output: (.*)$", self.said, re.MULTILINE) for name in re.sub(r" \(.*", "", line).split(", ")}
+        return {
+            name for line in re.findall(r"^    output: (.*)$", self.said, re.MULTILINE) for name in re.sub(r" \(.*", "", line).split(", ")
+        }
 
     @property
     def rules(self) -> dict[str, int]:
@@ -105,7 +108,10 @@ USER_CONFIG: dict = {
     "models": {"mine": {"source": "checkpoint", "corpus": "mytext"}},
     "corpora": {
         "mytext": {
-            "core": {"prose": {"path": "data/*.jsonl", "tokens": 100}, "letters": {"path": "data/letters.parquet", "field": "body", "tokens": 50}},
+            "core": {
+                "prose": {"path": "data/*.jsonl", "tokens": 100},
+                "letters": {"path": "data/letters.parquet", "field": "body", "tokens": 50},
+            },
             "extra": {"prose": {"path": "data/*.jsonl", "tokens": 40}, "code": {"path": "data/code/*.txt", "tokens": 60}},
             "positions": ["prose"],
         }

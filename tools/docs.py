@@ -12,7 +12,8 @@ SCHEMA = PROJECT / "config" / "schemas" / "config.schema.yaml"
 
 def tables_page() -> str:
     """A section for every parquet file, a row for every column."""
-    lines = ["# Columns of the tables", "", "Made from `src/neuroncensus/tables.py` by `make docs`. Rows are sorted by the key columns, in bold.", ""]
+    told = "Made from `src/neuroncensus/tables.py` by `make docs`. Rows are sorted by the key columns, in bold."
+    lines = ["# Columns of the tables", "", told, ""]
     for name, table in TABLES.items():
         lines += [f"## `{name}.parquet`", "", f"A row is a {table.row}.", "", "| column | type | meaning |", "|---|---|---|"]
         for place, (column, kind, meaning) in enumerate(table.columns):
@@ -41,7 +42,9 @@ def _rows(path: str, schema: dict, root: dict) -> list[str]:
 
 
 def _default(schema: dict) -> str:
-    return f"`{yaml.safe_dump(schema['default'], default_flow_style=True).strip().removesuffix('...').strip()}`" if "default" in schema else ""
+    return (
+        f"`{yaml.safe_dump(schema['default'], default_flow_style=True).strip().removesuffix('...').strip()}`" if "default" in schema else ""
+    )
 
 
 def _allowed(schema: dict) -> str:
@@ -56,8 +59,13 @@ def _allowed(schema: dict) -> str:
 def config_page() -> str:
     """A row for every key."""
     root = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
-    head = ["# The configuration", "", "Made from `config/schemas/config.schema.yaml` by `make docs`. The defaults are in `config/`; a file given with"]
-    head += ["`--configfile` is merged over them, key by key. An unknown key is an error that names it.", ""]
+    head = [
+        "# The configuration",
+        "",
+        "Made from `config/schemas/config.schema.yaml` by `make docs`. The defaults are in `config/`; a file given with",
+        "`--configfile` is merged over them, key by key. An unknown key is an error that names it.",
+        "",
+    ]
     return "\n".join([*head, "| key | value | default | meaning |", "|---|---|---|---|", *_rows("", root, root), ""])
 
 

@@ -4,41 +4,23 @@ Everything here is known before anything is read but the `config.json` of local 
 `plan.md` see the whole graph. It is what the Snakefile imports; nothing heavy may be imported here.
 """
 
-import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import yaml
-
-from neuroncensus.config import check_config, suggestion
+from neuroncensus.config import check_config
 from neuroncensus.corpora.sources import source_files
 from neuroncensus.errors import CensusError
+from neuroncensus.modelsources import ModelSources, plain_names
 
 PARTS = ("core", "extra")
-TOKENIZER_FILES = ("tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json")
-WEIGHT_FILES = ("config.json", ".safetensors", ".bin", ".index.json")
 FINDINGS = ("frequency.parquet", "dead.parquet", "dead.pdf", "summary.json", "provenance.json")
-HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def alternatives(names: Iterable) -> str:
     """A regular expression that matches these names and nothing else."""
     return "|".join(re.escape(str(name)) for name in names) or r"(?!)"
-
-
-def plain_names(files: Iterable[str]) -> list[str]:
-    """The files as they are, as inputs of a rule.
-
-    Raises:
-        CensusError: a name has a brace in it, which Snakemake would take for a wildcard's.
-    """
-    files = list(files)
-    for file in files:
-        if "{" in file or "}" in file:
-            raise CensusError(f"file {file} has a brace in its name, which no rule can read: rename it")
-    return files
 
 
 def shard_count(tokens: int, shard_tokens: int) -> int:
@@ -56,7 +38,7 @@ class Domain:
     tokens: int
 
 
-class Census:
+class Census(ModelSources):
     """The validated configuration, with the questions that the rules ask of it.
 
     Args:
@@ -69,90 +51,10 @@ class Census:
 
     def __init__(self, config: dict, project: Path):
         check_config(config, project / "config" / "schemas" / "config.schema.yaml")
-        self.config = config
-        self.project = project
+        super().__init__(config, project)
         self.stages: list[int] = list(range(1, config["collect"]["stages"] + 1))
 
     # Models
-
-    def _in_project(self, place: str) -> str:
-        """A place in the project, relative where that is the working directory, so that results can be moved."""
-        return place if self.project == Path.cwd() else str(self.project / place)
-
-    def _folder(self, source: str, default: bool, where: str) -> str:
-        """A source's folder: below the working directory, or the project for the project's own defaults."""
-        if default and (self.project / source).is_dir():
-            return self._in_project(source)
-        if Path(source).is_dir():
-            return source
-        if HUB_ID.fullmatch(source):
-            raise CensusError(
-                f"{where} is {source}, which is no folder here, and this version does not download from the Hub: name a folder"
-            )
-        raise CensusError(f"{where} is {source}, which is neither a folder nor a Hub id of the form org/name: correct it")
-
-    def _is_default(self, key: str, name: str, entry: dict) -> bool:
-        file = self.project / "config" / ("models.yaml" if key == "models" else "config.yaml")
-        return yaml.safe_load(file.read_text(encoding="utf-8")).get(key, {}).get(name, {}).get("source") == entry["source"]
-
-    def model_entry(self, model: str) -> dict:
-        """A model's entry in the configuration.
-
-        Raises:
-            CensusError: there is no such model.
-        """
-        if model not in self.config["models"]:
-            raise CensusError(f"unknown model {model}: {suggestion(model, self.config['models'])}")
-        return self.config["models"][model]
-
-    def model_folder(self, model: str) -> str:
-        """The folder with a model's checkpoint, in Hugging Face layout."""
-        entry = self.model_entry(model)
-        if "train" in entry:
-            step = entry.get("step", self.config["training"][entry["train"]]["checkpoints"][-1])
-            return f"{self.training_folder(model)}/step-{step}"
-        return self._folder(entry["source"], self._is_default("models", model, entry), f"models.{model}.source")
-
-    def training_folder(self, model: str) -> str:
-        """Where the training run of a model leaves its checkpoints."""
-        entry = self.model_entry(model)
-        return f"resources/training/{entry['train']}/{'positions' if entry.get('positions', True) else 'nopos'}/checkpoints"
-
-    def model_source(self, model: str) -> str:
-        """A model's source as the configuration writes it."""
-        entry = self.model_entry(model)
-        return entry["source"] if "source" in entry else f"training.{entry['train']}"
-
-    def model_files(self, model: str) -> list[str]:
-        """What the description of a model depends on: its files, or the training run that makes them.
-
-        Every job of a model is behind its description, so here is where the model is checked before any job.
-        """
-        self.check_model(model)
-        if "train" in self.model_entry(model):
-            return [self.training_folder(model)]
-        folder = Path(self.model_folder(model))
-        return plain_names(str(file) for file in sorted(folder.iterdir()) if file.name.endswith(WEIGHT_FILES))
-
-    def model_positions(self, model: str) -> int:
-        """Positions that a model has: the longest window it can be fed."""
-        entry = self.model_entry(model)
-        if "train" in entry:
-            return self.config["training"][entry["train"]]["architecture"]["max_position_embeddings"]
-        file = Path(self.model_folder(model)) / "config.json"
-        try:
-            positions = json.loads(file.read_text(encoding="utf-8"))["max_position_embeddings"]
-        except FileNotFoundError:
-            raise CensusError(
-                f"models.{model}.source, {entry['source']}, has no config.json: name a folder in Hugging Face layout"
-            ) from None
-        except (ValueError, KeyError, TypeError):
-            raise CensusError(f"{file} of model {model} has no max_position_embeddings that can be read: mend the file") from None
-        if not isinstance(positions, int) or isinstance(positions, bool) or positions < 2:
-            raise CensusError(
-                f"max_position_embeddings of model {model} is {positions!r} but must be a whole number of at least 2: mend config.json"
-            )
-        return positions
 
     def check_model(self, model: str) -> None:
         """Check what a model's own config decides: its window and its shards.
@@ -171,48 +73,13 @@ class Census:
             )
         self.tokenizer_folder(self.tokenizer(model))
 
-    # Training
+    def described_files(self, model: str) -> list[str]:
+        """What the description of a model depends on.
 
-    def recipe_files(self, recipe: str, split: str) -> list[str]:
-        """The files that a recipe's text is read from, those that lie outside packages."""
-        return plain_names(file for source in self.config["training"][recipe][split].values() for file in source_files(source))
-
-    def tokenizer_recipe(self, recipe: str) -> dict:
-        """What of a recipe its tokenizer depends on."""
-        return {key: self.config["training"][recipe][key] for key in ("text", "vocabulary")}
-
-    def text_recipe(self, recipe: str) -> dict:
-        """What of a recipe its packed text depends on."""
-        entry = self.config["training"][recipe]
-        window = {"max_position_embeddings": entry["architecture"]["max_position_embeddings"]}
-        return {key: entry[key] for key in ("text", "held_out", "vocabulary")} | {"architecture": window}
-
-    # Tokenizers
-
-    def tokenizers(self) -> list[str]:
-        """Every tokenizer that text can be tokenized with, by the folder that its shards lie in."""
-        return sorted({self.tokenizer(model) for model in self.config["models"]})
-
-    def tokenizer(self, model: str) -> str:
-        """Where a model's tokenized text lies: `tokenizers/<name>` if it shares one, else `models/<model>`."""
-        name = self.model_entry(model).get("tokenizer")
-        return f"tokenizers/{name}" if name else f"models/{model}"
-
-    def tokenizer_folder(self, tokenizer: str) -> str:
-        """The folder with a tokenizer's files."""
-        kind, name = tokenizer.split("/")
-        if kind == "models":
-            return self.model_folder(name)
-        entry = self.config["tokenizers"][name]
-        return self._folder(entry["source"], self._is_default("tokenizers", name, entry), f"tokenizers.{name}.source")
-
-    def tokenizer_files(self, tokenizer: str) -> list[str]:
-        """The files that tokenized text depends on."""
-        kind, name = tokenizer.split("/")
-        if kind == "models" and "train" in self.config["models"][name]:
-            return [self.training_folder(name)]
-        folder = Path(self.tokenizer_folder(tokenizer))
-        return plain_names(str(folder / file) for file in TOKENIZER_FILES if (folder / file).is_file())
+        Every job of a model is behind its description, so here is where the model is checked before any job.
+        """
+        self.check_model(model)
+        return self.model_files(model)
 
     # Corpora
 
@@ -303,6 +170,26 @@ class Census:
             for part, domain, shard in self.model_shards(model)
             for stage in self.stages
         ]
+
+    # Plan
+
+    def plan_inputs(self, model: str) -> dict:
+        """What plan.md is worked out from: the configuration and the shape of the model."""
+        self.check_model(model)
+        architecture, stored = self.model_architecture(model)
+        collect, entry = self.config["collect"], self.model_entry(model)
+        recipe = self.config["training"][entry["train"]] if "train" in entry else None
+        trained = recipe["steps"] * recipe["batch_windows"] * recipe["architecture"]["max_position_embeddings"] if recipe else 0
+        domains = self.domains(self.corpus(model))
+        return {
+            "architecture": asdict(architecture),
+            "domains": [{"part": d.part, "name": d.name, "tokens": d.tokens, "shards": self.shards(d)} for d in domains],
+            "window": self.window(model),
+            "settings": {key: collect[key] for key in ("shard_tokens", "batch_tokens", "stages", "skip_silent", "keep_hidden")}
+            | {"model": model, "corpus": self.corpus(model), "stored": stored}
+            | {"origin": self.model_origin(model), "training_positions": trained},
+            "compute": {"device": self.config["device"], "dtype": self.config["dtype"], "threads": collect["threads"]},
+        }
 
     # Findings
 

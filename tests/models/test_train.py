@@ -131,7 +131,7 @@ def test_checkpoints_are_read_by_the_census(trained: Path, tmp_path: Path):
     out = tmp_path / "model.json"
     describe_model(trained / "checkpoints" / "step-12", model="tiny", source="training.tiny", revision=None, out=out)
     found = json.loads(out.read_text())["architecture"]
-    assert (found["layers"], found["neurons"], found["positions"]) == (2, 32, WINDOW)
+    assert (found["n_layers"], found["ffn"], found["positions"]) == (2, 32, WINDOW)
 
 
 def test_loss_table(folder: Path, trained: Path):

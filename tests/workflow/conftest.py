@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from workflow_runs import copy_folder, make_folder, snakemake
 
 

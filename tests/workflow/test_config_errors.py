@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from workflow_runs import PROJECT, change_config, make_folder, snakemake
 
 from neuroncensus.census import Census
 from neuroncensus.errors import CensusError
+from workflow_runs import PROJECT, change_config, make_folder, snakemake
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,12 @@ def folder(fresh: Path, tmp_path: Path) -> Path:
     ("path", "value", "target", "sentence"),
     [
         (("collect", "shard_token"), 5, [], "unknown key collect.shard_token: did you mean shard_tokens?"),
-        (("corpora", "mytext", "core", "prose", "tokens"), "many", [], 'corpora.mytext.core.prose.tokens is "many" but must be a whole number'),
+        (
+            ("corpora", "mytext", "core", "prose", "tokens"),
+            "many",
+            [],
+            'corpora.mytext.core.prose.tokens is "many" but must be a whole number',
+        ),
         (("corpora", "mytext", "window"), 17, [], "corpora.mytext.window is 17 but model mine has 16 positions: lower the window"),
         (("collect", "threads"), 1, ["results/mien/dead.pdf"], "unknown model mien: did you mean mine?"),
         (("models", "mine", "source"), "no such", [], "models.mine.source is no such, which is neither a folder nor a Hub id"),
@@ -37,7 +42,7 @@ def test_snakemake_stops_with_the_sentence_and_makes_nothing(folder, path, value
     run = snakemake(folder, *target)
     assert run.status != 0
     assert sentence in run.last_lines, run.said
-    assert "Traceback" not in run.said
+    assert "Traceback (most recent call last)" not in run.said
     assert not (folder / "results").exists() and not (folder / "resources").exists()
 
 
@@ -57,7 +62,7 @@ def first_job(folder: Path) -> None:
     """What a bare run asks of the configuration before its first job."""
     census = Census(merged(folder), PROJECT)
     for model in census.config["run"]["models"]:
-        census.model_files(model)
+        census.described_files(model)
         census.counter_files(model)
 
 
@@ -67,9 +72,17 @@ def first_job(folder: Path) -> None:
         (("run", "models"), ["yours"], "run.models names the unknown model yours"),
         (("models", "mine", "corpus"), "mytex", r"models.mine.corpus names the unknown corpus mytex: did you mean mytext\?"),
         (("models", "mine", "tokenizer"), "opt", "models.mine.tokenizer names the unknown tokenizer opt: there are none"),
-        (("tokenizers", "t"), {"source": "nowhere/at/all"}, "tokenizers.t.source is nowhere/at/all, which is neither a folder nor a Hub id"),
+        (
+            ("tokenizers", "t"),
+            {"source": "nowhere/at/all"},
+            "tokenizers.t.source is nowhere/at/all, which is neither a folder nor a Hub id",
+        ),
         (("collect", "shard_tokens"), 15, "collect.shard_tokens is 15 but the window of model mine is 16: raise it to at least 16"),
-        (("models", "mine", "source"), "facebook/opt-125m", "facebook/opt-125m, which is no folder here, and this version does not download"),
+        (
+            ("models", "mine", "source"),
+            "facebook/opt-125m",
+            "facebook/opt-125m, which is no folder here, and this version does not download",
+        ),
         (("models", "mine", "source"), "data", "models.mine.source, data, has no config.json: name a folder in Hugging Face layout"),
         (("models", "mine", "source"), "data/prose.jsonl", "neither a folder nor a Hub id|which is no folder here"),
     ],
@@ -93,7 +106,16 @@ def test_a_file_name_that_snakemake_would_take_for_a_pattern_is_told(folder, mon
 
 @pytest.mark.parametrize(
     "content",
-    ["", "{", "[]", "null", '{"max_position_embeddings": null}', '{"max_position_embeddings": "16"}', '{"max_position_embeddings": true}', "\xff"],
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        '{"max_position_embeddings": null}',
+        '{"max_position_embeddings": "16"}',
+        '{"max_position_embeddings": true}',
+        "\xff",
+    ],
 )
 def test_a_config_json_that_says_no_positions_is_told(folder, monkeypatch, content):
     (folder / "checkpoint" / "config.json").write_text(content, encoding="latin-1")

@@ -2,11 +2,14 @@
 
 import ast
 import re
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import yaml
+
 from workflow_runs import PROJECT
 
 RULE_FILES = sorted((PROJECT / "workflow" / "rules").glob("*.smk"))
@@ -50,8 +53,7 @@ def test_there_are_rules():
 
 @pytest.mark.parametrize(("files", "most"), [(SCRIPTS, 25), (RULE_FILES, 150), (sorted(PACKAGE.rglob("*.py")), 300)])
 def test_files_are_small(files, most):
-    # census.py answers every question of the rules; it is the one that may pass the limit a little.
-    assert not {file.name: lines(file) for file in files if lines(file) > most + 10 * (file.name == "census.py")}
+    assert not {file.name: lines(file) for file in files if lines(file) > most}
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
@@ -67,7 +69,9 @@ def test_the_code_a_rule_depends_on_is_what_its_script_calls(rule):
     (module,) = re.findall(r'code_digest\("([\w.]+)"\)', rule.body)
     script = rule.file.parent / str(rule.told("script"))
     tree = ast.parse(script.read_text(encoding="utf-8"))
-    imported = {node.module: node.names for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module != "neuroncensus.jobs"}
+    imported = {
+        node.module: node.names for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module != "neuroncensus.jobs"
+    }
     assert imported.pop("pathlib", None) and set(imported) == {module}
     source = ast.parse((PACKAGE / Path(*module.split(".")[1:])).with_suffix(".py").read_text(encoding="utf-8"))
     defined = {node.name for node in source.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
@@ -88,9 +92,7 @@ def test_a_profile_does_half_done_jobs_again(profile):
 
 
 def test_reading_the_workflow_imports_nothing_heavy():
-    import subprocess
-    import sys
-
-    code = "import sys, neuroncensus.census, neuroncensus.digest; print(sorted({'torch', 'transformers', 'pyarrow', 'polars'} & set(sys.modules)))"
+    heavy = "{'torch', 'transformers', 'pyarrow', 'polars', 'numpy'}"
+    code = f"import sys, neuroncensus.census, neuroncensus.digest; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

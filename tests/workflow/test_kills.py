@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from workflow_runs import command, contents, copy_folder, environment, snakemake
 
 COUNTERS = "results/mine/collect/core/prose/0/stage-1.parquet"
@@ -71,18 +72,17 @@ def empty(finished: Path, to: Path) -> Path:
     return folder
 
 
-def complete(folder: Path, finished: Path) -> None:
+def complete(folder: Path, finished: Path, *targets: str) -> None:
     """Unlock as the README says, run again, compare."""
     assert snakemake(folder, "--unlock").status == 0
-    run = snakemake(folder)
+    run = snakemake(folder, *targets)
     assert run.status == 0, run.said
     assert contents(folder) == contents(finished)
     assert snakemake(folder, "-n").nothing_to_do
 
 
 def test_a_killed_collection_is_done_again(folder, finished):
-    for name in (COUNTERS, COUNTERS.replace("stage-1", "stage-2")):
-        (folder / name).unlink()
+    (folder / COUNTERS).unlink()
     run = Started(folder, COUNTERS)
     assert run.until(lambda: run.job("collect_shard")), (folder / "said.txt").read_text()
     job = run.job("collect_shard")
@@ -90,11 +90,11 @@ def test_a_killed_collection_is_done_again(folder, finished):
     os.kill(job, signal.SIGKILL)
     assert run.process.wait() != 0
     assert not (folder / COUNTERS).exists()
-    complete(folder, finished)
+    complete(folder, finished, COUNTERS, COUNTERS.replace("stage-1", "stage-2"))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_everything_killed_at_random_moments(finished, tmp_path, seed):
     folder, draw, kills = empty(finished, tmp_path / "killed"), random.Random(seed), 0
     for _ in range(4):
@@ -111,7 +111,7 @@ def test_everything_killed_at_random_moments(finished, tmp_path, seed):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("script", ["tokenize_shard", "describe_model", "collect_shard", "reduce_frequency", "prove_dead", "plot_dead"])
+@pytest.mark.parametrize("script", ["tokenize_shard", "collect_shard", "reduce_frequency", "plot_dead"])
 def test_snakemake_killed_while_a_job_runs(finished, tmp_path, script):
     folder = empty(finished, tmp_path / "killed")
     run = Started(folder)

@@ -1,6 +1,7 @@
 """A user's own folder: six lines of configuration, own checkpoint, own text of three kinds."""
 
 import json
+import platform
 from importlib.metadata import version
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pyarrow
 import pytest
 import yaml
 from pyarrow import parquet
+
 from workflow_runs import (
     DEAD_PDF,
     FINDINGS,
@@ -124,8 +126,6 @@ def test_json_files_say_what_they_were_made_of(finished):
 
 
 def test_nothing_that_varies_from_machine_to_machine_is_in_a_result(finished):
-    import platform
-
     place, host = str(finished.parent).encode(), platform.node().encode()
     for name, content in contents(finished).items():
         assert place not in content and b"/tmp/" not in content, name

@@ -6,8 +6,9 @@ from pathlib import Path
 import polars
 import pyarrow
 import pytest
-from made_text import make_texts, write_jsonl
 from pyarrow import parquet
+
+from made_text import make_texts, write_jsonl
 from workflow_runs import PROJECT, change_config, contents, copy_folder, plan, snakemake
 
 BEHIND_COUNTERS = {"reduce_frequency": 1, "prove_dead": 1, "classify_dead": 1, "plot_dead": 1, "join_summary": 1, "join_provenance": 1}

@@ -3,7 +3,7 @@
 
 rule describe_model:
     input:
-        files=lambda wc: census.model_files(wc.model),
+        files=lambda wc: census.described_files(wc.model),
     output:
         description="results/{model}/model.json",
     log:

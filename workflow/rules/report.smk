@@ -1,4 +1,21 @@
-# What stands beside the findings of a model: the numbers of its figures, and what they were made of.
+# What stands beside the findings of a model: what they cost, the numbers of its figures, and what they were made of.
+
+
+# No input: it is made before there is anything.
+rule write_plan:
+    output:
+        plan="results/{model}/plan.md",
+    log:
+        "results/{model}/logs/write_plan.log",
+    conda:
+        "../../envs/neuroncensus.yaml"
+    threads: config["collect"]["threads"]
+    params:
+        asked=lambda wc: census.plan_inputs(wc.model),
+        flops=config["plan"]["flops"],
+        code=code_digest("neuroncensus.report.plan"),
+    script:
+        "../scripts/write_plan.py"
 
 
 rule join_summary:

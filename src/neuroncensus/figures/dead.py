@@ -3,11 +3,53 @@
 from pathlib import Path
 
 import polars
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from neuroncensus.figures.style import BLUE, GREY, ORANGE, SKY, VERMILION, WIDTHS, add_note, layer_axis, look, save
+from neuroncensus.figures.style import BLUE, GREY, ORANGE, SKY, VERMILION, WIDTHS, add_note, add_title, layer_axis, legend_above, look, save
 from neuroncensus.findings.dead import summarize_dead
 from neuroncensus.tablefiles import read_metadata, read_table
+
+HEIGHTS = {1: 4.9, 2: 3.1}
+"""Inches, by columns."""
+
+
+def _say(axes: Axes, what: str) -> None:
+    axes.text(0.5, 0.5, what, transform=axes.transAxes, ha="center", va="center", color=GREY)
+
+
+def _draw_shares(axes: Axes, layers: list[dict]) -> None:
+    kinds = (
+        ("dead, proved", [layer["provably_dead"] for layer in layers], VERMILION),
+        ("dead on this text", [layer["dead"] - layer["provably_dead"] for layer in layers], ORANGE),
+        ("BOS-only", [layer["bos_only"] for layer in layers], SKY),
+    )
+    base = [0.0] * len(layers)
+    for label, counts, colour in kinds:
+        heights = [100 * count / layer["neurons"] for count, layer in zip(counts, layers, strict=True)]
+        axes.bar([layer["layer"] for layer in layers], heights, bottom=base, width=0.8, color=colour, label=label, zorder=2)
+        base = [low + height for low, height in zip(base, heights, strict=True)]
+    if not any(base):
+        _say(axes, "no neuron is dead")
+    axes.set_ylim(0, min(100.0, max(5.0, 1.1 * max(base))))
+    axes.set_ylabel("neurons of the layer, %")
+    axes.set_title("a  dead neurons")
+    legend_above(axes, 3)
+
+
+def _draw_rates(axes: Axes, layers: list[dict]) -> None:
+    alive = [(layer["layer"], 100 * layer["mean_frequency"]) for layer in layers if layer["mean_frequency"] is not None]
+    axes.set_title("b  how often the others are active")
+    axes.set_ylabel("frequency, % of positions")
+    if not alive:
+        _say(axes, "no neuron is alive")
+        axes.set_yticks([])
+        return
+    numbers, means = zip(*alive, strict=True)
+    marker_size = 3 if len(layers) <= 24 else 2
+    axes.plot(numbers, means, marker="o", markersize=marker_size, color=BLUE, label="mean over the layer's neurons not dead", zorder=2)
+    axes.set_ylim(0, 1.1 * max(means))
+    legend_above(axes, 1)
 
 
 def draw_dead(table: polars.DataFrame, metadata: dict, columns: int) -> Figure:
@@ -20,43 +62,19 @@ def draw_dead(table: polars.DataFrame, metadata: dict, columns: int) -> Figure:
     """
     summary = summarize_dead(table)
     layers, overall = summary["layers"], summary["overall"]
-    number = [layer["layer"] for layer in layers]
     with look():
-        figure = Figure(figsize=(WIDTHS[columns], 2.6 if columns == 2 else 4.6), layout="constrained")
+        figure = Figure(figsize=(WIDTHS[columns], HEIGHTS[columns]), layout="constrained")
         shares, rates = figure.subplots(*((1, 2) if columns == 2 else (2, 1)))
-
-        kinds = (
-            ("dead for every input (proved)", [layer["provably_dead"] for layer in layers], VERMILION),
-            ("dead on this text", [layer["dead"] - layer["provably_dead"] for layer in layers], ORANGE),
-            ("active at BOS only", [layer["bos_only"] for layer in layers], SKY),
-        )
-        base = [0.0] * len(layers)
-        for label, counts, colour in kinds:
-            heights = [100 * count / layer["neurons"] for count, layer in zip(counts, layers, strict=True)]
-            shares.bar(number, heights, bottom=base, width=0.8, color=colour, label=label, zorder=2)
-            base = [low + height for low, height in zip(base, heights, strict=True)]
-        shares.set_ylabel("neurons of the layer, %")
-        shares.set_ylim(0, min(100.0, max(5.0, 1.45 * max(base))))
-        shares.set_title("a  dead neurons")
-        shares.legend(loc="upper left", ncols=1)
-
-        alive = [(layer["layer"], 100 * layer["mean_frequency"]) for layer in layers if layer["mean_frequency"] is not None]
-        if alive:
-            rates.plot(*zip(*alive, strict=True), marker="o", markersize=3, color=BLUE, zorder=2)
-        else:
-            rates.text(0.5, 0.5, "no neuron is alive", transform=rates.transAxes, ha="center", va="center", color=GREY)
-        rates.set_ylim(bottom=0)
-        rates.set_ylabel("mean frequency of those\nnot dead, % of positions")
-        rates.set_title("b  how often the others are active")
+        _draw_shares(shares, layers)
+        _draw_rates(rates, layers)
         for axes in (shares, rates):
             layer_axis(axes, len(layers))
-
-        figure.suptitle(
-            f"{metadata['model']}: {overall['dead']:,} of {overall['neurons']:,} neurons are dead", x=0.01, ha="left", fontsize=9
-        )
+        add_title(figure, f"{metadata['model']}: {overall['dead']:,} of {overall['neurons']:,} neurons dead", columns)
         note = (
+            "Proved: no input makes them active. BOS-only: active at the first token of a window, the same in all, and nowhere else. "
             f"{overall['tokens']:,} positions in {metadata['windows']:,} windows of at most {metadata['window']} tokens, "
-            f"{overall['documents']:,} documents of corpus {metadata['corpus']}; {metadata['dtype']}. Shaded: first half of the layers."
+            f"{overall['documents']:,} documents of corpus {metadata['corpus']}; {metadata['dtype']}."
+            f"{' Shaded: first half of the layers.' if len(layers) >= 2 else ''}"
         )
         add_note(figure, note, columns)
     return figure

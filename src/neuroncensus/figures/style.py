@@ -1,14 +1,16 @@
 """One look for all figures: sizes of a paper's columns, colours that colour-blind readers can tell apart."""
 
+import math
 import textwrap
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import matplotlib
+from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
 
 from neuroncensus.files import atomic_path
 
@@ -26,48 +28,91 @@ PURPLE = "#CC79A7"
 GREY = "#8C8C8C"
 PALE = "#E4E4E4"
 
+TITLE_SIZE, NOTE_SIZE = 9, 6.5
+MARGIN = 0.02
+"""Free at the left and right of a title or note, as a share of the figure's width."""
+
 _LOOK: dict[str, Any] = {
     "font.size": 8,
     "axes.titlesize": 8,
+    "axes.titleweight": "bold",
     "axes.labelsize": 8,
     "xtick.labelsize": 7,
     "ytick.labelsize": 7,
     "legend.fontsize": 7,
     "legend.frameon": False,
+    "legend.handlelength": 1.2,
+    "legend.handletextpad": 0.5,
+    "legend.columnspacing": 1.2,
+    "legend.borderpad": 0,
+    "legend.borderaxespad": 0.3,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.titlelocation": "left",
+    "axes.titlepad": 16,
     "lines.linewidth": 1.2,
     "pdf.fonttype": 42,
     "svg.fonttype": "none",
+    "svg.hashsalt": "neuroncensus",
 }
 
 
 @contextmanager
 def look() -> Generator[None]:
-    """The house's settings of matplotlib, for the block."""
-    with matplotlib.rc_context(_LOOK):  # ty: ignore[invalid-argument-type]
+    """The house's settings of matplotlib, for the block; a user's own have no part in them."""
+    with style.context(["default", _LOOK]):
         yield
 
 
 def layer_axis(axes: Axes, layers: int) -> None:
     """A horizontal axis of layers, from 0, with the first half shaded."""
     axes.set_xlabel("layer")
-    axes.set_xlim(-0.6, layers - 0.4)
+    # Few layers stand together in the middle instead of spreading into blocks.
+    middle, half = (layers - 1) / 2, max(layers, 6) / 2 + 0.1
+    axes.set_xlim(middle - half, middle + half)
     step = next(step for step in (1, 2, 4, 8, 16, 32, 64, 128) if layers / step <= 16)
     axes.set_xticks(range(0, layers, step))
     if layers >= 2:
-        axes.axvspan(-0.6, layers // 2 - 0.5, color=PALE, alpha=0.45, linewidth=0, zorder=0)
+        left = middle - half if layers >= 6 else -0.5
+        axes.axvspan(left, layers // 2 - 0.5, color=PALE, alpha=0.45, linewidth=0, zorder=0)
+
+
+def legend_above(axes: Axes, columns: int) -> None:
+    """A legend between the panel and its title, where it covers nothing."""
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns)
+
+
+def _fitted(text: str, size: float, inches: float) -> str:
+    """The text in as many lines as it takes to fit; a long name is broken where it must be."""
+    # On a coarse grid of pixels letters come out wider than they are designed.
+    points = 72 * inches * (1 - 2 * MARGIN) / 1.06
+    font = get_font(findfont(FontProperties()))
+    font.set_size(100, 72)
+
+    def extent(line: str) -> float:
+        font.set_text(line)
+        return font.get_width_height()[0] / 64 * size / 100  # FreeType measures in 64ths
+
+    letters = max(1, math.ceil(1.2 * len(text) * points / max(1.0, extent(text))))
+    lines = textwrap.wrap(text, letters)
+    while letters > 1 and max(map(extent, lines)) > points:
+        letters -= 1
+        lines = textwrap.wrap(text, letters)
+    return "\n".join(lines)
+
+
+def add_title(figure: Figure, title: str, columns: int) -> None:
+    """What a figure shows of which model, above its panels."""
+    figure.suptitle(_fitted(title, TITLE_SIZE, WIDTHS[columns]), x=MARGIN, ha="left", fontsize=TITLE_SIZE)
 
 
 def add_note(figure: Figure, note: str, columns: int) -> None:
     """What stands behind a figure, in small print below it."""
-    wrapped = "\n".join(textwrap.wrap(note, 145 if columns == 2 else 70))
-    figure.supxlabel(wrapped, x=0.01, ha="left", fontsize=6.5, color="#555555")
+    figure.supxlabel(_fitted(note, NOTE_SIZE, WIDTHS[columns]), x=MARGIN, ha="left", fontsize=NOTE_SIZE, color="#555555")
 
 
 def save(figure: Figure, path: Path, dpi: int) -> None:
     """Write a figure as its suffix says (.pdf, .png, .svg); the same bytes every time."""
     unstamped: dict[str, dict] = {".pdf": {"CreationDate": None}, ".png": {"Software": None}, ".svg": {"Date": None}}
-    with atomic_path(path) as partial:
+    with look(), atomic_path(path) as partial:
         figure.savefig(partial, format=path.suffix[1:], dpi=dpi, metadata=unstamped[path.suffix])

@@ -1,0 +1,190 @@
+"""Where models, tokenizers and training texts come from: names of the configuration to files."""
+
+import json
+import re
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+
+import yaml
+
+from neuroncensus.config import suggestion
+from neuroncensus.corpora.sources import source_files
+from neuroncensus.errors import CensusError
+from neuroncensus.models.architecture import CONFIG, Architecture, read_architecture, read_config
+
+TOKENIZER_FILES = ("tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json")
+WEIGHT_SUFFIXES = (".safetensors", ".bin", ".index.json")
+HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def plain_names(files: Iterable[str]) -> list[str]:
+    """The files as they are, as inputs of a rule.
+
+    Raises:
+        CensusError: a name has a brace in it, which Snakemake would take for a wildcard's.
+    """
+    files = list(files)
+    for file in files:
+        if "{" in file or "}" in file:
+            raise CensusError(f"file {file} has a brace in its name, which no rule can read: rename it")
+    return files
+
+
+class ModelSources:
+    """The models, recipes and tokenizers of a checked configuration.
+
+    Args:
+        config: the merged configuration.
+        project: the folder of the Snakefile.
+    """
+
+    def __init__(self, config: dict, project: Path):
+        self.config = config
+        self.project = project
+
+    # Models
+
+    def _in_project(self, place: str) -> str:
+        """A place in the project, relative where that is the working directory, so that results can be moved."""
+        return place if self.project == Path.cwd() else str(self.project / place)
+
+    def _folder(self, source: str, default: bool, where: str) -> str:
+        """A source's folder: below the working directory, or the project for the project's own defaults."""
+        if default and (self.project / source).is_dir():
+            return self._in_project(source)
+        if Path(source).is_dir():
+            return source
+        if HUB_ID.fullmatch(source):
+            raise CensusError(
+                f"{where} is {source}, which is no folder here, and this version does not download from the Hub: name a folder"
+            )
+        raise CensusError(f"{where} is {source}, which is neither a folder nor a Hub id of the form org/name: correct it")
+
+    @cached_property
+    def _defaults(self) -> dict:
+        """The project's own models and tokenizers."""
+        files = [yaml.safe_load((self.project / "config" / name).read_text(encoding="utf-8")) for name in ("config.yaml", "models.yaml")]
+        return files[0] | files[1]
+
+    def _is_default(self, key: str, name: str, entry: dict) -> bool:
+        return self._defaults[key].get(name, {}).get("source") == entry["source"]
+
+    def model_entry(self, model: str) -> dict:
+        """A model's entry in the configuration.
+
+        Raises:
+            CensusError: there is no such model.
+        """
+        if model not in self.config["models"]:
+            raise CensusError(f"unknown model {model}: {suggestion(model, self.config['models'])}")
+        return self.config["models"][model]
+
+    def model_folder(self, model: str) -> str:
+        """The folder with a model's checkpoint, in Hugging Face layout."""
+        entry = self.model_entry(model)
+        if "train" in entry:
+            step = entry.get("step", self.config["training"][entry["train"]]["checkpoints"][-1])
+            return f"{self.training_folder(model)}/step-{step}"
+        return self._folder(entry["source"], self._is_default("models", model, entry), f"models.{model}.source")
+
+    def training_folder(self, model: str) -> str:
+        """Where the training run of a model leaves its checkpoints."""
+        entry = self.model_entry(model)
+        return f"resources/training/{entry['train']}/{'positions' if entry.get('positions', True) else 'nopos'}/checkpoints"
+
+    def model_source(self, model: str) -> str:
+        """A model's source as the configuration writes it."""
+        entry = self.model_entry(model)
+        return entry["source"] if "source" in entry else f"training.{entry['train']}"
+
+    def model_files(self, model: str) -> list[str]:
+        """What the description of a model depends on: its files, or the training run that makes them."""
+        if "train" in self.model_entry(model):
+            return [self.training_folder(model)]
+        folder = Path(self.model_folder(model))
+        return plain_names(str(file) for file in sorted(folder.iterdir()) if file.name == CONFIG or file.name.endswith(WEIGHT_SUFFIXES))
+
+    def model_positions(self, model: str) -> int:
+        """Positions that a model has: the longest window it can be fed."""
+        entry = self.model_entry(model)
+        if "train" in entry:
+            return self.config["training"][entry["train"]]["architecture"]["max_position_embeddings"]
+        file = Path(self.model_folder(model)) / CONFIG
+        try:
+            positions = json.loads(file.read_text(encoding="utf-8"))["max_position_embeddings"]
+        except FileNotFoundError:
+            raise CensusError(
+                f"models.{model}.source, {entry['source']}, has no config.json: name a folder in Hugging Face layout"
+            ) from None
+        except (ValueError, KeyError, TypeError):
+            raise CensusError(f"{file} of model {model} has no max_position_embeddings that can be read: mend the file") from None
+        if not isinstance(positions, int) or isinstance(positions, bool) or positions < 2:
+            raise CensusError(
+                f"max_position_embeddings of model {model} is {positions!r} but must be a whole number of at least 2: mend config.json"
+            )
+        return positions
+
+    def model_origin(self, model: str) -> str:
+        """`training` or `folder`: where a model's checkpoint comes from."""
+        return "training" if "train" in self.model_entry(model) else "folder"
+
+    def model_architecture(self, model: str) -> tuple[Architecture, str]:
+        """A model's shape and the dtype that it is stored in, from its config.json or recipe, no weight read.
+
+        Raises:
+            CensusError: config.json is missing, broken, or of a model that cannot be counted.
+        """
+        entry = self.model_entry(model)
+        if "train" in entry:
+            recipe = self.config["training"][entry["train"]]
+            config = {"model_type": "opt", "vocab_size": recipe["vocabulary"], **recipe["architecture"]}
+            return read_architecture(config, f"training.{entry['train']}"), "float16"
+        folder = Path(self.model_folder(model))
+        config = read_config(folder)
+        # Only a price hangs on it, and without the key transformers takes float32 too.
+        stored = config.get("dtype") or config.get("torch_dtype")
+        return read_architecture(config, str(folder / CONFIG)), stored if stored in ("float16", "bfloat16", "float64") else "float32"
+
+    # Training
+
+    def recipe_files(self, recipe: str, split: str) -> list[str]:
+        """The files that a recipe's text is read from, those that lie outside packages."""
+        return plain_names(file for source in self.config["training"][recipe][split].values() for file in source_files(source))
+
+    def tokenizer_recipe(self, recipe: str) -> dict:
+        """What of a recipe its tokenizer depends on."""
+        return {key: self.config["training"][recipe][key] for key in ("text", "vocabulary")}
+
+    def text_recipe(self, recipe: str) -> dict:
+        """What of a recipe its packed text depends on."""
+        entry = self.config["training"][recipe]
+        window = {"max_position_embeddings": entry["architecture"]["max_position_embeddings"]}
+        return {key: entry[key] for key in ("text", "held_out", "vocabulary")} | {"architecture": window}
+
+    # Tokenizers
+
+    def tokenizers(self) -> list[str]:
+        """Every tokenizer that text can be tokenized with, by the folder that its shards lie in."""
+        return sorted({self.tokenizer(model) for model in self.config["models"]})
+
+    def tokenizer(self, model: str) -> str:
+        """Where a model's tokenized text lies: `tokenizers/<name>` if it shares one, else `models/<model>`."""
+        name = self.model_entry(model).get("tokenizer")
+        return f"tokenizers/{name}" if name else f"models/{model}"
+
+    def tokenizer_folder(self, tokenizer: str) -> str:
+        """The folder with a tokenizer's files."""
+        kind, name = tokenizer.split("/")
+        if kind == "models":
+            return self.model_folder(name)
+        entry = self.config["tokenizers"][name]
+        return self._folder(entry["source"], self._is_default("tokenizers", name, entry), f"tokenizers.{name}.source")
+
+    def tokenizer_files(self, tokenizer: str) -> list[str]:
+        """The files that tokenized text depends on."""
+        kind, name = tokenizer.split("/")
+        if kind == "models" and "train" in self.config["models"][name]:
+            return [self.training_folder(name)]
+        folder = Path(self.tokenizer_folder(tokenizer))
+        return plain_names(str(folder / file) for file in TOKENIZER_FILES if (folder / file).is_file())

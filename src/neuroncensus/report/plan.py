@@ -1,0 +1,214 @@
+"""`plan.md`: what a census of a model costs, before anything is spent on it."""
+
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+
+from neuroncensus.collect.devices import Compute, resolve_compute
+from neuroncensus.errors import CensusError
+from neuroncensus.files import atomic_path
+from neuroncensus.models.architecture import Architecture
+from neuroncensus.report.calibration import LARGEST, calibration_shape, measure_rate
+from neuroncensus.report.costs import Domain, Plan, Rate, Settings, batch_that_fits, price
+from neuroncensus.report.jobmemory import BLOCKS, ITEMSIZE, Memory
+
+log = logging.getLogger(__name__)
+
+UNITS = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+SPANS = ((2 * 86400, 86400, "days"), (2 * 3600, 3600, "hours"), (120, 60, "minutes"))
+
+
+def _prefixed(value: float, unit: str) -> str:
+    for size, letter in UNITS:
+        # 999.96 k would round to 1000.0 k.
+        if round(value / size, 1) >= 1:
+            return f"{value / size:.1f} {letter}{unit}"
+    return f"{value:.0f} {unit}"
+
+
+def shown_bytes(count: float) -> str:
+    """`18.4 GB`, in powers of ten."""
+    return _prefixed(count, "B")
+
+
+def shown_seconds(seconds: float) -> str:
+    """`3.2 hours`; in the largest of days, hours, minutes and seconds of which there are two."""
+    for least, size, name in SPANS:
+        if seconds >= least:
+            return f"{seconds / size:,.1f} {name}"
+    return f"{seconds:.0f} seconds" if seconds >= 2 else "under 2 seconds"
+
+
+def shown_flops(flops: float) -> str:
+    """`2.66e18`."""
+    mantissa, exponent = f"{flops:.2e}".split("e")
+    return f"{mantissa}e{int(exponent)}" if flops else "0"
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:
+    head = list(head)
+    lines = [head, ["---"] * len(head), *rows]
+    return [*("| " + " | ".join(cells) + " |" for cells in lines), ""]
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def _totals(plan: Plan) -> str:
+    everything, settings = plan.findings[-1], plan.settings
+    place = f", and {shown_bytes(plan.device.total)} on the device" if plan.device else ""
+    disk = sum(size for _, size, _ in plan.disk)
+    return (
+        f"A census of {settings.model} on corpus {settings.corpus}: {_counted(plan.positions, 'position')} in "
+        f"{_counted(plan.shards, 'shard')} go through {_counted(plan.architecture.n_layers, 'layer')}, which is "
+        f"{shown_flops(everything.flops)} FLOP in {_counted(sum(everything.jobs.values()), 'job')}: "
+        f"about **{shown_seconds(everything.seconds)}** on one device. "
+        f"A collect job needs {shown_bytes(plan.host.total)} of memory{place}. "
+        f"{shown_bytes(disk)} of disk are written at most."
+    )
+
+
+def _rate_sentence(rate: Rate, d: int) -> str:
+    if rate.width is None:
+        how = "given by `plan.flops`"
+    else:
+        how = "measured for this page, counting included, in a block of made-up weights of "
+        how += "the model's shape" if rate.width == d else f"width {rate.width}, the model's own halved until it is quickly made"
+    return f"Rate: {_prefixed(rate.flops, 'FLOP/s')} on {rate.on}, {how}."
+
+
+def _device_sentence(plan: Plan) -> list[str]:
+    """Whether the CUDA device that was found can hold what a job needs; nothing where none was found."""
+    memory = plan.rate.memory
+    if plan.device is None or plan.least_device is None or memory is None:
+        return []
+    if plan.device.total <= memory:
+        return [f"The device has {shown_bytes(memory)}: enough.", ""]
+    missing = shown_bytes(plan.device.total - memory)
+    batch = batch_that_fits(plan, memory)
+    if batch is not None:
+        found = f"a job needs {shown_bytes(plan.device.total)} but the device has {shown_bytes(memory)}, {missing} too little"
+        return [f"**Device memory too small for collect.batch_tokens {plan.settings.batch_tokens}: {found}: set it to {batch}.**", ""]
+    least = plan.least_device.total
+    found = f"the block, the one read after it and a window of {plan.window} positions need {shown_bytes(least)}"
+    found += f" but the device has {shown_bytes(memory)}: {shown_bytes(least - memory)} are missing"
+    return [f"**Device memory too small for one block and one window: {found}; take a larger device, or set device to cpu.**", ""]
+
+
+def _stage_lines(plan: Plan) -> list[str]:
+    head = ("stage", "layers", "positions", "shards", "jobs", "FLOP", "weights read", "hidden states read", "written", "time")
+    rows = []
+    for stage in plan.stages:
+        layers = f"{stage.layers.start}–{stage.layers.stop - 1}" if stage.layers else "none"
+        moved = [shown_bytes(size) for size in (stage.weights_read, stage.hidden_read, stage.hidden_written)]
+        counts = [f"{stage.positions:,}", f"{plan.shards:,}", f"{stage.jobs:,}", shown_flops(stage.flops)]
+        rows.append([str(stage.number), layers, *counts, *moved, shown_seconds(stage.seconds)])
+    return ["## Stages", "", *_table(head, rows)]
+
+
+def _finding_lines(plan: Plan) -> list[str]:
+    rows = []
+    for finding in plan.findings:
+        stages = ", ".join(map(str, finding.stages)) or "none"
+        time = shown_seconds(finding.seconds) if finding.stages else "not estimated"
+        counts = [f"{sum(finding.jobs.values()):,}", shown_flops(finding.flops), shown_bytes(finding.weights_read), time]
+        rows.append([finding.name, finding.target, ", ".join(finding.parts), stages, *counts])
+    lines = ["## Findings, each as if asked for alone", ""]
+    lines += _table(("finding", "made", "parts", "stages", "jobs", "FLOP", "weights read", "time"), rows)
+    lines += ["A collect job writes every counter that there is, so a finding that is asked for later needs no collection.", ""]
+    jobs = ", ".join(f"{rule} {count:,}" for rule, count in plan.findings[-1].jobs.items())
+    return [*lines, f"Jobs of all of them, by rule: {jobs}.", ""]
+
+
+def _memory_lines(title: str, memory: Memory) -> list[str]:
+    rows = [(part.name, f"`{part.formula}`", part.phase or "always", shown_bytes(part.bytes)) for part in memory.parts]
+    rows.append(("**at most together**", "", "", f"**{shown_bytes(memory.total)}**"))
+    return [f"## {title}", "", *_table(("part", "bytes", "phase", "size"), rows)]
+
+
+def _assumptions(plan: Plan) -> list[str]:
+    settings, architecture = plan.settings, plan.architecture
+    sizes = f"d {architecture.d}, F {architecture.ffn}, T {plan.window}, V {architecture.vocabulary}, e {architecture.embedding_width}"
+    lines = [
+        f"Symbols: {sizes}; i {ITEMSIZE[settings.dtype]} bytes of a number ({settings.dtype}); p weights of a block, "
+        f"{shown_bytes(plan.block)} in all; S positions of the largest shard; b rows of a batch.",
+        "A position costs a layer `2 (4 d^2 + 2 d F)` FLOP in products and `4 T d / 2` in causal attention.",
+        "Every window is full. Shorter ones need less attention; batches of unlike windows are padded by a seventh at most.",
+        "Time is FLOP divided by the rate, one job after another. Reading and writing are not in it: the next block is read while one "
+        "computes. Nor are the seconds that each job takes to start, tokenizing, reductions and figures.",
+        "Neurons that are silent in a whole batch save work, which is not deducted." if settings.skip_silent else "",
+        f"Weights are read once by each collect job, stored as {settings.stored}; where the page cache holds them, not from disk.",
+        f"Memory: {BLOCKS} blocks, since the next is being read; no page cache; no buffers of the libraries' own kernels"
+        + (" and none of CUDA's own." if settings.device == "cuda" else "."),
+        f"The model is trained first: {shown_flops(plan.training_flops)} FLOP more, three times the forward pass of its "
+        f"{settings.training_positions:,} positions, about {shown_seconds(plan.training_flops / plan.rate.flops)} at this rate."
+        if plan.training_flops
+        else "",
+    ]
+    return ["## What these numbers assume", "", *(f"- {line}" for line in lines if line), ""]
+
+
+def write_plan(plan: Plan, path: Path) -> None:
+    """Write a plan as Markdown: totals in a paragraph, then tables, then what was assumed."""
+    texts = [(domain.part, domain.name, f"{domain.tokens:,}", f"{domain.shards:,}") for domain in plan.domains]
+    disk = [(what, shown_bytes(size), note) for what, size, note in plan.disk]
+    lines = [
+        f"# Plan: {plan.settings.model}",
+        "",
+        _totals(plan),
+        "",
+        _rate_sentence(plan.rate, plan.architecture.d),
+        "",
+        *_device_sentence(plan),
+    ]
+    lines += [*_stage_lines(plan), *_finding_lines(plan)]
+    lines += _memory_lines("Memory of a collect job, host", plan.host)
+    if plan.device:
+        lines += _memory_lines("Memory of a collect job, device", plan.device)
+    lines += ["## Disk, at most", "", *_table(("what", "size", "note"), disk)]
+    lines += ["## Text", "", *_table(("part", "domain", "positions", "shards"), texts), *_assumptions(plan)]
+    with atomic_path(path) as partial:
+        partial.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
+
+
+def _planned_compute(device: str, dtype: str, threads: int, flops: float | None) -> Compute:
+    """As a job would resolve it; a given rate lets a machine without CUDA plan for one that has it."""
+    if device != "cuda" or torch.cuda.is_available():
+        return resolve_compute(device, dtype, threads)
+    if flops is None:
+        raise CensusError("device is cuda but torch finds no CUDA device to measure: set plan.flops, or set device to cpu or auto")
+    return Compute(torch.device("cuda"), torch.float16 if dtype == "auto" else getattr(torch, dtype), threads)
+
+
+def plan_census(
+    architecture: dict, domains: list[dict], window: int, settings: dict, compute: dict, flops: float | None, out: Path
+) -> None:
+    """Price a census from its configuration and write the page.
+
+    Args:
+        architecture: fields of `Architecture`.
+        domains: fields of each `Domain`.
+        window: T.
+        settings: fields of `Settings` but device and dtype.
+        compute: device, dtype and threads as the configuration has them.
+        flops: FLOP a second, or None to measure it here, which takes a few seconds.
+        out: the page.
+
+    Raises:
+        CensusError: device is cuda, none is here, and no rate is given.
+    """
+    shape = Architecture(**architecture)
+    resolved = _planned_compute(**compute, flops=flops)
+    terms = Settings(**settings, **{key: value for key, value in resolved.settings().items() if key != "threads"})
+    here = terms.device == "cuda" and torch.cuda.is_available()
+    device = f"cuda ({torch.cuda.get_device_name()})" if here else terms.device
+    on = f"{device}, {terms.dtype}" + (f", {_counted(resolved.threads, 'thread')}" if terms.device == "cpu" else "")
+    width = None if flops else calibration_shape(shape, resolved.dtype.itemsize, LARGEST[terms.device]).d
+    memory = torch.cuda.get_device_properties(0).total_memory if here else None
+    rate = Rate(flops or measure_rate(shape, resolved, window, terms.batch_tokens), on, width, memory)
+    plan = price(shape, [Domain(**domain) for domain in domains], window, terms, rate)
+    log.info(_rate_sentence(rate, shape.d))
+    write_plan(plan, out)

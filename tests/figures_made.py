@@ -1,0 +1,60 @@
+"""What is asked of every figure: it is whole, nothing covers anything, and it is the same each time."""
+
+import warnings
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
+
+from neuroncensus.figures.style import look, save
+
+SLACK = 0.5
+"""Pixels by which a letter's edge may be out."""
+
+
+def written(figure: Figure) -> list[Text]:
+    """Every text of a figure that shows."""
+    return [text for text in figure.findobj(Text) if text.get_text().strip() and text.get_visible()]
+
+
+def extents(figure: Figure, texts: list) -> list[Bbox]:
+    """Where artists lie, in pixels, after the layout."""
+    with look(), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure.draw_without_rendering()
+    return [text.get_window_extent() for text in texts]
+
+
+def check_whole(figure: Figure) -> None:
+    """Every text and every panel lies within the figure, and no two texts lie over each other."""
+    texts = written(figure)
+    boxes = extents(figure, texts)
+    for text, box in zip(texts, boxes, strict=True):
+        inside = box.x0 >= -SLACK and box.y0 >= -SLACK and box.x1 <= figure.bbox.x1 + SLACK and box.y1 <= figure.bbox.y1 + SLACK
+        assert inside, f"{text.get_text()!r} reaches out of the figure: {box}"
+    for first, box in enumerate(boxes):
+        for second in range(first):
+            both = Bbox.intersection(box, boxes[second])
+            over = both is not None and both.width > SLACK and both.height > SLACK
+            assert not over, f"{texts[first].get_text()!r} lies over {texts[second].get_text()!r}"
+
+
+def check_legend(axes: Axes) -> None:
+    """The legend lies above the panel, where no data can be."""
+    legend = axes.get_legend()
+    if legend is not None:
+        assert legend.get_window_extent().y0 >= axes.bbox.y1
+
+
+def check_same_bytes(draw, folder: Path) -> None:
+    """Drawn twice, a .pdf and a .png are the same bytes; with no warning on the way."""
+    for suffix in ("pdf", "png"):
+        files = [folder / f"{number}.{suffix}" for number in (1, 2)]
+        for file in files:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                save(draw(), file, 100)
+        assert files[0].read_bytes() == files[1].read_bytes()
+        assert files[0].stat().st_size > 1000
