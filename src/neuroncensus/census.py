@@ -11,6 +11,7 @@ from pathlib import Path
 
 from neuroncensus.config import check_config
 from neuroncensus.corpora.sources import source_files
+from neuroncensus.digest import code_digest
 from neuroncensus.errors import CensusError
 from neuroncensus.modelsources import ModelSources, plain_names
 
@@ -53,6 +54,10 @@ class Census(ModelSources):
         check_config(config, project / "config" / "schemas" / "config.schema.yaml")
         super().__init__(config, project)
         self.stages: list[int] = list(range(1, config["collect"]["stages"] + 1))
+
+    def code(self, script: str) -> str:
+        """A digest of a rule's script and of the code that it can reach (`neuroncensus.digest`)."""
+        return code_digest(self.project / "workflow" / "scripts" / f"{script}.py")
 
     # Models
 

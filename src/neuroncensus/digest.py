@@ -1,8 +1,9 @@
 """Which code a result depends on.
 
-Snakemake watches a rule's script but not the modules that it imports. So every rule carries, as a
-parameter, a digest of the package files that its one call can reach: a change in one of them re-runs
-the rules that depend on it, and no others.
+Snakemake watches a rule's script, by its time, but not the modules that it imports; a fresh clone has new times
+and the same code. So every rule carries, as a parameter, a digest of its script and of the package files that
+this can reach, and profiles/default leaves times of scripts alone: a change in one of the files re-runs the
+rules that depend on it, and no others.
 """
 
 import ast
@@ -22,29 +23,32 @@ def _module_file(module: str) -> Path | None:
 
 
 @cache
-def _imports(module: str) -> frozenset[str]:
-    file = _module_file(module)
-    assert file is not None, f"no such module: {module}"
+def _imports(file: Path) -> frozenset[str]:
+    """The modules of the package that a file imports, anywhere in it."""
     found = set()
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found |= {name.name for name in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             found |= {node.module, *(f"{node.module}.{name.name}" for name in node.names)}
-    return frozenset(name for name in found if name.split(".")[0] == PACKAGE and _module_file(name))
+    return frozenset(name for name in found if name.split(".")[0] == PACKAGE and _module_file(name)) - PRESENTATION
 
 
 @cache
-def code_digest(module: str) -> str:
-    """A digest of a module of the package and of every package module that it imports, directly or not."""
-    seen, waiting = {module}, [module]
+def code_digest(entry: Path) -> str:
+    """A digest of a Python file and of every module of the package that it imports, directly or not.
+
+    Args:
+        entry: a rule's script, or a module of the package.
+    """
+    files, waiting = {"": entry}, [entry]
     while waiting:
-        for name in _imports(waiting.pop()) - seen - PRESENTATION:
-            seen.add(name)
-            waiting.append(name)
+        for name in _imports(waiting.pop()) - files.keys():
+            file = _module_file(name)
+            assert file is not None, "only modules of the package are followed"
+            files[name] = file
+            waiting.append(file)
     digest = hashlib.sha256()
-    for name in sorted(seen):
-        file = _module_file(name)
-        assert file is not None
+    for name, file in sorted(files.items()):
         digest.update(name.encode() + b"\0" + file.read_bytes() + b"\0")
     return digest.hexdigest()[:16]

@@ -248,9 +248,12 @@ def test_a_residual_stream_that_overflows_names_the_layer(tmp_path):
 def test_weights_changed_after_their_description_are_refused(tmp_path):
     run = Run(tmp_path)
     path = run.model / "model.safetensors"
-    path.write_bytes(path.read_bytes())
+    content = path.read_bytes()
+    path.write_bytes(content)  # another time, the same content: what a copy looks like
+    run.collect(*run.shards[-1])
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     with pytest.raises(CensusError, match="changed"):
-        run.counters()
+        run.collect(*run.shards[-1])
 
 
 def test_hidden_states_of_another_run_or_cut_short_are_refused(tmp_path):

@@ -139,6 +139,8 @@ def test_a_change_is_told(tmp_path):
     content, state = path.read_bytes(), path.stat()
 
     os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns + 1))
+    check_unchanged(description, folder)  # a copy has another time and the same content
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     with pytest.raises(CensusError, match=r"pytorch_model-00002-of-00003\.bin changed \(in place\) after model\.json of mine was written"):
         check_unchanged(description, folder)
     path.write_bytes(content + b"x")
@@ -155,7 +157,7 @@ def test_a_change_while_describing_is_told(tmp_path, monkeypatch):
     record = subject._record
 
     def meanwhile(path, bar):
-        return replace(record(path, bar), modified_ns=1)
+        return replace(record(path, bar), modified_ns=1, sha256="0" * 64)
 
     monkeypatch.setattr(subject, "_record", meanwhile)
     with pytest.raises(CensusError, match="changed"):

@@ -20,7 +20,7 @@ rule collect_stage:
     threads: config["collect"]["threads"]
     params:
         settings=census.collect_settings(),
-        code=code_digest("neuroncensus.collect.shard"),
+        code=census.code("collect_shard"),
         folder=lambda wc, output: census.model_folder(wc.model),
     script:
         "../scripts/collect_shard.py"
@@ -44,6 +44,6 @@ rule reduce_frequency:
     conda:
         "../../envs/neuroncensus.yaml"
     params:
-        code=code_digest("neuroncensus.findings.frequency"),
+        code=census.code("reduce_frequency"),
     script:
         "../scripts/reduce_frequency.py"

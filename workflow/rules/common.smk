@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from neuroncensus.census import Census, alternatives
-from neuroncensus.digest import code_digest
 
 census = Census(config, Path(workflow.basedir))
 

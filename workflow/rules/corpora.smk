@@ -18,7 +18,7 @@ rule tokenize_shard:
         windows=lambda wc: config["corpora"][wc.corpus].get("windows", "all"),
         shard_tokens=config["collect"]["shard_tokens"],
         tokens=lambda wc: census.budget_here(census.domain(wc.corpus, wc.part, wc.domain), int(wc.shard)),
-        code=code_digest("neuroncensus.corpora.shards"),
+        code=census.code("tokenize_shard"),
         # Not recorded, being functions of `output`: the place of the tokenizer, and the budget that messages quote.
         tokenizer=lambda wc, output: census.tokenizer_folder(wc.tokenizer),
         asked=lambda wc, output: census.domain(wc.corpus, wc.part, wc.domain).tokens,

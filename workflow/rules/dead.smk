@@ -14,7 +14,7 @@ rule prove_dead:
     conda:
         "../../envs/neuroncensus.yaml"
     params:
-        code=code_digest("neuroncensus.models.bounds"),
+        code=census.code("prove_dead"),
         folder=lambda wc, output: census.model_folder(wc.model),
     script:
         "../scripts/prove_dead.py"
@@ -31,7 +31,7 @@ rule classify_dead:
     conda:
         "../../envs/neuroncensus.yaml"
     params:
-        code=code_digest("neuroncensus.findings.dead"),
+        code=census.code("classify_dead"),
     script:
         "../scripts/classify_dead.py"
 
@@ -52,6 +52,6 @@ rule plot_dead:
         "../../envs/neuroncensus.yaml"
     params:
         figures=dict(sorted(config["figures"].items())),
-        code=code_digest("neuroncensus.figures.dead"),
+        code=census.code("plot_dead"),
     script:
         "../scripts/plot_dead.py"

@@ -16,7 +16,7 @@ rule describe_model:
         source=lambda wc: census.model_source(wc.model),
         revision=lambda wc: config["models"][wc.model].get("revision"),
         checksums=lambda wc: config["models"][wc.model].get("checksums"),
-        code=code_digest("neuroncensus.models.describe"),
+        code=census.code("describe_model"),
         # Functions of `output` are not recorded: a place on this machine must not make results stale elsewhere.
         folder=lambda wc, output: census.model_folder(wc.model),
     script:

@@ -13,7 +13,7 @@ rule write_plan:
     params:
         asked=lambda wc: census.plan_inputs(wc.model),
         flops=config["plan"]["flops"],
-        code=code_digest("neuroncensus.report.plan"),
+        code=census.code("write_plan"),
     script:
         "../scripts/write_plan.py"
 
@@ -28,7 +28,7 @@ rule join_summary:
     conda:
         "../../envs/neuroncensus.yaml"
     params:
-        code=code_digest("neuroncensus.report.summary"),
+        code=census.code("join_summary"),
     script:
         "../scripts/join_summary.py"
 
@@ -45,6 +45,6 @@ rule join_provenance:
     conda:
         "../../envs/neuroncensus.yaml"
     params:
-        code=code_digest("neuroncensus.report.provenance"),
+        code=census.code("join_provenance"),
     script:
         "../scripts/join_provenance.py"

@@ -12,7 +12,7 @@ rule train_tokenizer:
         "../../envs/neuroncensus.yaml"
     params:
         recipe=lambda wc: census.tokenizer_recipe(wc.recipe),
-        code=code_digest("neuroncensus.models.text"),
+        code=census.code("train_tokenizer"),
     script:
         "../scripts/train_tokenizer.py"
 
@@ -31,7 +31,7 @@ rule pack_text:
         "../../envs/neuroncensus.yaml"
     params:
         recipe=lambda wc: census.text_recipe(wc.recipe),
-        code=code_digest("neuroncensus.models.text"),
+        code=census.code("pack_text"),
     script:
         "../scripts/pack_text.py"
 
@@ -55,7 +55,7 @@ rule train_model:
     params:
         recipe=lambda wc: config["training"][wc.recipe],
         device=config["device"],
-        code=code_digest("neuroncensus.models.train"),
+        code=census.code("train_model"),
     script:
         "../scripts/train_model.py"
 
@@ -76,6 +76,6 @@ rule plot_loss:
         "../../envs/neuroncensus.yaml"
     params:
         figures=dict(sorted(config["figures"].items())),
-        code=code_digest("neuroncensus.figures.loss"),
+        code=census.code("plot_loss"),
     script:
         "../scripts/plot_loss.py"

@@ -4,7 +4,6 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict
-from hashlib import sha256
 from pathlib import Path
 
 from tqdm import tqdm
@@ -13,10 +12,9 @@ from neuroncensus.errors import CensusError
 from neuroncensus.files import atomic_path
 from neuroncensus.models.architecture import CONFIG, expected_tensors, place, read_architecture
 from neuroncensus.models.checkpoint import Checkpoint
-from neuroncensus.models.description import DTYPES, Description, FileRecord, check_unchanged
+from neuroncensus.models.description import DTYPES, Description, FileRecord, check_unchanged, file_sha256
 from neuroncensus.progress import progress
 
-HASH_BYTES = 1 << 22
 # Values looked at in one go, so that a check holds a few MB whatever the tensor.
 CHECK_VALUES = 1 << 22
 
@@ -49,12 +47,8 @@ def _check_finite(checkpoint: Checkpoint, name: str, bar: tqdm) -> None:
 
 
 def _record(path: Path, bar: tqdm) -> FileRecord:
-    digest, state = sha256(), path.stat()
-    with path.open("rb") as file:
-        while chunk := file.read(HASH_BYTES):
-            digest.update(chunk)
-            bar.update(len(chunk))
-    return FileRecord(path.name, state.st_size, state.st_mtime_ns, digest.hexdigest())
+    state = path.stat()
+    return FileRecord(path.name, state.st_size, state.st_mtime_ns, file_sha256(path, bar.update))
 
 
 def _check_checksum(folder: Path, record: FileRecord, checksums: Mapping[str, str]) -> None:

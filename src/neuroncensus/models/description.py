@@ -4,6 +4,7 @@ Free of torch, for the jobs that do not compute with the weights.
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from hashlib import sha256
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 from neuroncensus.errors import CensusError
 from neuroncensus.models.architecture import Architecture, read_json
 
+HASH_BYTES = 1 << 22
 DTYPES = ("float16", "bfloat16", "float32")
 """What tensors may be stored in."""
 
@@ -75,8 +77,20 @@ def read_description(path: Path) -> Description:
         raise CensusError(f"{path} is not a description of a model that this version writes: remove it and run again") from error
 
 
+def file_sha256(path: Path, advance: Callable[[int], object] = lambda _bytes: None) -> str:
+    """SHA-256 of a file, read in blocks; `advance` is told the bytes of each."""
+    digest = sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(HASH_BYTES):
+            digest.update(chunk)
+            advance(len(chunk))
+    return digest.hexdigest()
+
+
 def check_unchanged(description: Description, folder: Path) -> None:
-    """Hold size and time of change of a checkpoint's files against its description; cheap, reads no content.
+    """Hold a checkpoint's files against its description.
+
+    Size and time of change are compared, and the content only where the time differs, as after a copy.
 
     Raises:
         CensusError: a file is gone or not the one described.
@@ -85,10 +99,9 @@ def check_unchanged(description: Description, folder: Path) -> None:
         path = folder / record.name
         try:
             state = path.stat()
+            if state.st_size == record.bytes and (state.st_mtime_ns == record.modified_ns or file_sha256(path) == record.sha256):
+                continue
         except OSError as error:
             raise CensusError(f"{path} is missing or cannot be read ({error.strerror}): get the file and run again") from error
-        if (state.st_size, state.st_mtime_ns) != (record.bytes, record.modified_ns):
-            size = f"from {record.bytes} to {state.st_size} bytes" if state.st_size != record.bytes else "in place"
-            raise CensusError(
-                f"{path} changed ({size}) after model.json of {description.model} was written: remove model.json and run again"
-            )
+        size = f"from {record.bytes} to {state.st_size} bytes" if state.st_size != record.bytes else "in place"
+        raise CensusError(f"{path} changed ({size}) after model.json of {description.model} was written: remove model.json and run again")

@@ -198,7 +198,7 @@ def train_model(
         "text": _text_digest(recipe, text, held_out, tokenizer),
         "device": accelerator.device.type,
         "processes": accelerator.num_processes,
-        "code": code_digest("neuroncensus.models.train"),
+        "code": code_digest(Path(__file__)),
         "torch": str(torch.__version__),
     }
     run = Run(out.with_name(f"{out.name}.partial"), identity, accelerator, model, make_optimizer(recipe, model))
