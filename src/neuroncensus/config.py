@@ -208,6 +208,8 @@ def check_config(config: dict, schema: Path) -> None:
     _check_schema(config, schema)
     for place, text in texts_of(config):
         _check_text(place, text)
+        if place.startswith("training.") and "tokens" in text:
+            raise CensusError(f"unknown key {place}.tokens: training reads the whole text, over and over")
     for name, corpus in config["corpora"].items():
         _check_corpus(name, corpus)
     for name, recipe in config["training"].items():

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 from tokenizers import Tokenizer
 
-from neuroncensus import tables
+from neuroncensus import tablefiles
 from neuroncensus.corpora.shards import FORMAT, read_shard, read_shard_metadata, write_shard
 from neuroncensus.corpora.tokenizer import load_tokenizer
 from neuroncensus.errors import CensusError
@@ -261,18 +261,18 @@ def test_truncated_foreign_and_future_files(part):
     parquet.write_table(pyarrow.table({"a": [1]}), bad)
     with pytest.raises(CensusError, match=r"shard file .* was not written by neuroncensus"):
         read_shard(bad)
-    table, metadata = tables.read_table(paths[0]), tables.read_metadata(paths[0])
-    tables.write_table(table, bad, metadata | {"format": FORMAT + 1})
+    table, metadata = tablefiles.read_table(paths[0]), tablefiles.read_metadata(paths[0])
+    tablefiles.write_table(table, bad, metadata | {"format": FORMAT + 1})
     with pytest.raises(CensusError, match=rf"is of another version \(format {FORMAT + 1}, this one reads {FORMAT}\)"):
         read_shard(bad)
-    tables.write_table(table, bad, {"kind": "counts"})
+    tablefiles.write_table(table, bad, {"kind": "counts"})
     with pytest.raises(CensusError, match=r"holds something else \(counts\)"):
         read_shard(bad)
-    tables.write_table(table.slice(1), bad, metadata)
+    tablefiles.write_table(table.slice(1), bad, metadata)
     with pytest.raises(CensusError, match="its windows do not match their checksum"):
         read_shard(bad)
-    tables.write_table(table.select(["document", "tokens"]), bad, metadata)
+    tablefiles.write_table(table.select(["document", "tokens"]), bad, metadata)
     with pytest.raises(CensusError, match="its columns are document, tokens"):
         read_shard(bad)
-    tables.write_table(table, bad, metadata)
+    tablefiles.write_table(table, bad, metadata)
     assert bad.read_bytes() == paths[0].read_bytes()

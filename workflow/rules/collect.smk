@@ -26,7 +26,9 @@ rule collect_stage:
         "../scripts/collect_shard.py"
 
 
+# It goes first, so that few shards' hidden states lie on disk at once.
 use rule collect_stage as collect_last_stage with:
+    priority: 1
     output:
         counters="results/{model}/collect/{part}/{domain}/{shard}/stage-{stage}.parquet",
     wildcard_constraints:

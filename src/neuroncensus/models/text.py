@@ -14,7 +14,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from neuroncensus.corpora.sources import read_documents, read_texts
 from neuroncensus.corpora.tokenizer import load_tokenizer, tokenize_documents
 from neuroncensus.errors import CensusError
-from neuroncensus.models.folders import whole_folder
+from neuroncensus.files import whole_folder
 from neuroncensus.progress import progress
 
 log = logging.getLogger(__name__)

@@ -21,9 +21,8 @@ from transformers.utils import logging as transformers_logging
 
 from neuroncensus.digest import code_digest
 from neuroncensus.errors import CensusError
-from neuroncensus.files import atomic_path
+from neuroncensus.files import atomic_path, whole_folder
 from neuroncensus.models.batches import BOS, Batches
-from neuroncensus.models.folders import whole_folder
 from neuroncensus.models.run import Run, learning_rate
 from neuroncensus.progress import progress
 
