@@ -28,11 +28,11 @@ rule collect_stage:
 
 # It goes first, so that few shards' hidden states lie on disk at once.
 use rule collect_stage as collect_last_stage with:
-    priority: 1
     output:
         counters="results/{model}/collect/{part}/{domain}/{shard}/stage-{stage}.parquet",
     wildcard_constraints:
         stage=str(census.stages[-1]),
+    priority: 1
 
 
 rule reduce_frequency:
