@@ -1,5 +1,6 @@
 """Files and folders that carry their final name only when they are whole."""
 
+import glob
 import os
 import shutil
 from collections.abc import Generator
@@ -9,9 +10,15 @@ from pathlib import Path
 
 @contextmanager
 def atomic_path(path: Path | str) -> Generator[Path]:
-    """A temporary name beside `path` to write to; synced and renamed when the block ends well, else removed."""
+    """A temporary name beside `path` to write to; synced and renamed when the block ends well, else removed.
+
+    What a killed process left under such a name is removed first. Were it still at work, it could not put its
+    file in place any more: the names carry the process, so two never write to one file.
+    """
     final = Path(path)
     final.parent.mkdir(parents=True, exist_ok=True)
+    for left in final.parent.glob(f".{glob.escape(final.name)}.*.partial"):
+        left.unlink(missing_ok=True)
     partial = final.with_name(f".{final.name}.{os.getpid()}.partial")
     try:
         yield partial
