@@ -2,6 +2,7 @@
 PYTHON ?= python3
 # Written last into .venv: an environment without it is half-made and is made again from the start.
 INSTALLED := .venv/installed
+BENCH := .venv-bench/installed
 PYTEST := .venv/bin/python -m pytest
 SNAKEMAKE := .venv/bin/snakemake
 SNAKEFILES := Snakefile workflow
@@ -55,10 +56,16 @@ format: $(INSTALLED) ## rewrite files in the project's format
 	.venv/bin/ruff format
 	.venv/bin/snakefmt $(SNAKEFILES)
 
-bench: $(INSTALLED) ## every benchmark of benchmarks/
-	@set -e; for file in benchmarks/[!_]*.py; do \
-	    if [ -e "$$file" ]; then echo "$$file"; .venv/bin/python "$$file"; else echo "there are no benchmarks yet"; fi; \
-	done
+$(BENCH): pyproject.toml requirements.lock requirements-bench.lock
+	$(CHECK_PYTHON)
+	@test -e $@ || $(PYTHON) -m venv --clear .venv-bench
+	@rm -f $@
+	.venv-bench/bin/python -m pip install -qq --disable-pip-version-check -r requirements.lock -r requirements-bench.lock
+	.venv-bench/bin/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+bench: $(BENCH) ## every benchmark, in an environment with what they compare with (hours)
+	.venv-bench/bin/python -m benchmarks
 
 retrain: $(INSTALLED) ## train the bundled model again, from its recipe (an hour)
 	$(SNAKEMAKE) --cores 2 resources/training/nano/positions/loss.pdf
@@ -68,7 +75,7 @@ docs: $(INSTALLED) ## docs/tables.md and docs/config.md from the schemas, and th
 	.venv/bin/python tools/docs.py
 	$(SNAKEMAKE) --quiet all --rulegraph | dot -Tsvg > docs/images/rulegraph.svg
 
-lock: ## resolve the pins of pyproject.toml into requirements.lock and envs/
+lock: ## resolve the pins of pyproject.toml into requirements.lock, requirements-bench.lock and envs/
 	$(CHECK_PYTHON)
 	$(PYTHON) tools/lock.py
 

@@ -16,6 +16,9 @@ include: "workflow/rules/models.smk"
 include: "workflow/rules/corpora.smk"
 include: "workflow/rules/collect.smk"
 include: "workflow/rules/dead.smk"
+include: "workflow/rules/ngrams.smk"
+include: "workflow/rules/coverage.smk"
+include: "workflow/rules/detectors.smk"
 include: "workflow/rules/report.smk"
 
 

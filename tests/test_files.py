@@ -1,7 +1,10 @@
 """Names that only whole files carry."""
 
+import errno
+
 import pytest
 
+from neuroncensus.errors import CensusError
 from neuroncensus.files import atomic_path, whole_folder
 
 
@@ -24,6 +27,16 @@ def test_a_failure_leaves_what_was_there(tmp_path):
         partial.write_bytes(b"new")
         raise RuntimeError
     assert final.read_bytes() == b"old" and names(tmp_path) == ["table.parquet"]
+
+
+def test_a_full_disk_is_told_and_nothing_is_kept(tmp_path):
+    final = tmp_path / "table.parquet"
+    with pytest.raises(CensusError, match=r"no space left for .*table\.parquet: free some"), atomic_path(final) as partial:
+        partial.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert names(tmp_path) == []
+    with pytest.raises(PermissionError), atomic_path(tmp_path / "table.parquet"):
+        raise PermissionError(errno.EACCES, "Permission denied")
 
 
 def test_leftovers_of_killed_processes_go(tmp_path):

@@ -51,6 +51,12 @@ def lock() -> dict[str, dict[str, str]]:
 
 
 @pytest.fixture(scope="module")
+def bench_lock() -> dict[str, str]:
+    lines = (ROOT / "requirements-bench.lock").read_text(encoding="utf-8").splitlines()
+    return as_pins([line for line in lines if line and not line.startswith("#")])
+
+
+@pytest.fixture(scope="module")
 def environment() -> list:
     return yaml.safe_load((ROOT / "envs" / "neuroncensus.yaml").read_text(encoding="utf-8"))["dependencies"]
 
@@ -75,6 +81,14 @@ def test_the_conda_environment_has_a_python_that_the_project_takes(environment: 
 
 def test_sections_of_the_lock_do_not_overlap(lock: dict) -> None:
     assert not lock["runtime"].keys() & lock["test tools"].keys()
+
+
+def test_every_bench_pin_of_the_project_is_in_its_lock(project: dict, bench_lock: dict) -> None:
+    assert not differences(project_pins(project["optional-dependencies"]["bench"]), bench_lock), REMEDY
+
+
+def test_the_bench_lock_goes_on_top_of_the_lock(lock: dict, bench_lock: dict) -> None:
+    assert not bench_lock.keys() & (lock["runtime"].keys() | lock["test tools"].keys()), REMEDY
 
 
 def test_the_lock_serves_machines_with_and_without_a_gpu(lock: dict) -> None:

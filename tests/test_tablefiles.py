@@ -4,7 +4,7 @@ import pyarrow
 import pytest
 
 from neuroncensus.errors import CensusError
-from neuroncensus.tablefiles import read_metadata, read_table, write_table
+from neuroncensus.tablefiles import read_metadata, read_row_groups, read_table, table_writer, write_table
 
 TABLE = pyarrow.table({"layer": [0, 1], "ngram": [[1, 2], [3]], "share": [0.5, None]})
 
@@ -54,3 +54,88 @@ def test_no_flipped_byte_goes_unnoticed(tmp_path: Path):
         else:
             assert (table.to_pydict(), metadata) == (TABLE.to_pydict(), {"model": "opt-nano"}), place
     assert noticed > len(content) / 4
+
+
+@pytest.mark.parametrize("ascending", [[], ["ngram"], ["layer"], ["layer", "ngram"]], ids=str)
+def test_pieces_are_read_as_they_were_written(tmp_path: Path, ascending: list[str]):
+    path = tmp_path / "sub" / "a.parquet"
+    pieces = [TABLE, TABLE.slice(1), TABLE.slice(0, 0), TABLE]
+    # Neither the order of an ascending column nor its range is relied on.
+    pieces.append(pyarrow.table({"layer": [2**62, -5], "ngram": [[], [9, 2**40, -1]], "share": [None, None]}, schema=TABLE.schema))
+    with table_writer(path, TABLE.schema.with_metadata({"pandas": "..."}), {"x": 1, "é": None}, ascending=ascending) as write:
+        for piece in pieces:
+            write(piece.replace_schema_metadata({"pandas": "other"}))
+        assert not path.exists()
+    assert read_table(path).equals(pyarrow.concat_tables(pieces))
+    assert read_metadata(path) == {"x": 1, "é": None}
+    found = list(read_row_groups(path, TABLE.column_names))
+    assert [piece.to_pydict() for piece in found] == [piece.to_pydict() for piece in pieces]
+    assert [piece.to_pydict() for piece in read_row_groups(path, ["share"])] == [piece.select(["share"]).to_pydict() for piece in pieces]
+    assert [file.name for file in path.parent.iterdir()] == ["a.parquet"]
+
+
+def test_pieces_give_the_same_bytes_again_and_one_piece_those_of_a_whole_table(tmp_path: Path):
+    for name in ("a", "b"):
+        with table_writer(tmp_path / name, TABLE.schema, {"x": 1}, ascending=["ngram"]) as write:
+            write(TABLE)
+            write(TABLE)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    with table_writer(tmp_path / "one", TABLE.schema, {"x": 1}) as write:
+        write(TABLE)
+    write_table(TABLE, tmp_path / "whole", {"x": 1})
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "whole").read_bytes()
+
+
+def test_a_table_of_no_piece_has_columns_and_settings(tmp_path: Path):
+    with table_writer(tmp_path / "a", TABLE.schema, {"x": 1}, ascending=["ngram"]):
+        pass
+    assert read_table(tmp_path / "a").equals(TABLE.slice(0, 0))
+    assert read_metadata(tmp_path / "a") == {"x": 1}
+    assert list(read_row_groups(tmp_path / "a", ["layer"])) == []
+
+
+def test_ascending_numbers_are_written_as_differences(tmp_path: Path):
+    """Which is what makes lists of n-grams small."""
+    numbers = [list(range(first, first + 4000, 3)) for first in range(20)]
+    table = pyarrow.table({"ngram": pyarrow.array(numbers, pyarrow.list_(pyarrow.int32()))})
+    sizes = []
+    for ascending in ([], ["ngram"]):
+        with table_writer(tmp_path / "a", table.schema, {}, ascending=ascending) as write:
+            write(table)
+        assert read_table(tmp_path / "a").equals(table)
+        sizes.append((tmp_path / "a").stat().st_size)
+    assert sizes[1] < sizes[0] / 3
+
+
+def test_a_table_that_is_not_finished_leaves_no_file(tmp_path: Path):
+    def fail() -> None:
+        with table_writer(tmp_path / "a", TABLE.schema, {}) as write:
+            write(TABLE)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_faults_of_pieces_are_told(tmp_path: Path):
+    path = tmp_path / "a.parquet"
+    with pytest.raises(CensusError, match=r"shard file .*a.parquet is missing: run again"):
+        next(read_row_groups(path, ["layer"], what="shard file"))
+    with table_writer(path, TABLE.schema, {"model": "opt-nano"}) as write:
+        write(TABLE)
+        write(TABLE)
+    content, noticed = path.read_bytes(), 0
+    for place in range(0, len(content), 3):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 0x41]) + content[place + 1 :])
+        try:
+            pieces = [piece.to_pydict() for piece in read_row_groups(path, TABLE.column_names)]
+        except CensusError as error:
+            assert "delete it and run again" in str(error)
+            noticed += 1
+        else:
+            assert pieces == [TABLE.to_pydict()] * 2, place
+    assert noticed > len(content) / 3 / 2
+    path.write_bytes(content[:-1])
+    with pytest.raises(CensusError, match="is corrupt"):
+        list(read_row_groups(path, ["layer"]))

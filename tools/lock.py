@@ -1,8 +1,9 @@
-"""Write requirements.lock and envs/neuroncensus.yaml from the pins of pyproject.toml (`make lock`).
+"""Write requirements.lock, requirements-bench.lock and envs/neuroncensus.yaml from the pins of pyproject.toml (`make lock`).
 
-The pins are installed into a fresh environment in a temporary folder, first those of the package, then
-the test tools; what pip put there is the lock. Torch is locked without its build (`+cpu`, `+cu126`) and
-without the CUDA packages, which torch pins itself: the same lock serves machines with and without a GPU.
+The pins are installed into a fresh environment in a temporary folder, first those of the package, then the test
+tools, then what benchmarks compare with, each held to the versions before it; what pip put there is the lock. Torch is
+locked without its build (`+cpu`, `+cu126`) and without the CUDA packages, which torch pins itself: the same lock serves
+machines with and without a GPU.
 """
 
 import re
@@ -18,6 +19,9 @@ CUDA = re.compile(r"(nvidia|cuda|cupti|cudnn|nccl|triton|pytorch-triton)(-|_|=)"
 LOCK_HEADER = """\
 # Written by `make lock` from pyproject.toml; install with `pip install -r requirements.lock`.
 # CUDA packages are left out on purpose: torch pins its own where it needs them.
+"""
+BENCH_HEADER = """\
+# Written by `make lock` from pyproject.toml; what benchmarks compare with, on top of requirements.lock (`make bench`).
 """
 ENVIRONMENT_HEADER = """\
 # Written by `make lock`: the runtime pins of requirements.lock for conda and containers.
@@ -46,21 +50,30 @@ def freeze(python: Path) -> list[str]:
 
 def main() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
     with tempfile.TemporaryDirectory() as folder:
         venv.create(folder, with_pip=True)
         python = Path(folder) / "bin" / "python"
-        install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*install, *project["dependencies"]], check=True)
-        runtime = freeze(python)
-        constraints = Path(folder) / "runtime.txt"
-        constraints.write_text("\n".join(runtime), encoding="utf-8")
-        subprocess.run([*install, "-c", constraints, *project["optional-dependencies"]["test"]], check=True)
-        tools = [pin for pin in freeze(python) if pin not in runtime]
+        locked: list[str] = []
+
+        def install(requirements: list[str]) -> list[str]:
+            """What these add to the environment; what is locked already keeps its version."""
+            constraints = Path(folder) / "locked.txt"
+            constraints.write_text("\n".join(locked), encoding="utf-8")
+            pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-c", constraints]
+            subprocess.run([*pip, *requirements], check=True)
+            added = [pin for pin in freeze(python) if pin not in locked]
+            locked.extend(added)
+            return added
+
+        runtime, tools, bench = install(project["dependencies"]), install(extras["test"]), install(extras["bench"])
     sections = ["# runtime", *runtime, "", "# test tools", *tools]
     (ROOT / "requirements.lock").write_text(LOCK_HEADER + "\n" + "\n".join(sections) + "\n", encoding="utf-8")
+    (ROOT / "requirements-bench.lock").write_text(BENCH_HEADER + "\n" + "\n".join(bench) + "\n", encoding="utf-8")
     environment = ENVIRONMENT_HEADER + "".join(f"      - {pin}\n" for pin in runtime)
     (ROOT / "envs" / "neuroncensus.yaml").write_text(environment, encoding="utf-8")
-    print(f"locked {len(runtime)} runtime packages and {len(tools)} test tools", file=sys.stderr)
+    counted = f"{len(runtime)} runtime packages, {len(tools)} test tools and {len(bench)} packages of the benchmarks"
+    print(f"locked {counted}", file=sys.stderr)
 
 
 if __name__ == "__main__":

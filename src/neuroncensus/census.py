@@ -4,19 +4,25 @@ Everything here is known before anything is read but the `config.json` of local 
 `plan.md` see the whole graph. It is what the Snakefile imports; nothing heavy may be imported here.
 """
 
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from neuroncensus.config import check_config
-from neuroncensus.corpora.sources import source_files
+from neuroncensus.corpora.sources import DEFAULT_FIELD, source_files
 from neuroncensus.digest import code_digest
 from neuroncensus.errors import CensusError
 from neuroncensus.modelsources import ModelSources, plain_names
 
 PARTS = ("core", "extra")
-FINDINGS = ("frequency.parquet", "dead.parquet", "dead.pdf", "summary.json", "provenance.json")
+# Where hidden states lie if they are not to lie with the results.
+SCRATCH = "resources/hidden"
+TABLES = ("frequency", "dead", "coverage", "detectors", "detector_ngrams")
+FIGURES = ("dead", "coverage", "detectors")
+FINDINGS = (*(f"{name}.parquet" for name in TABLES), *(f"{name}.pdf" for name in FIGURES), "summary.json", "provenance.json")
 
 
 def alternatives(names: Iterable) -> str:
@@ -27,6 +33,12 @@ def alternatives(names: Iterable) -> str:
 def shard_count(tokens: int, shard_tokens: int) -> int:
     """How many shards a domain of `tokens` positions has."""
     return -(-tokens // shard_tokens)
+
+
+def _source(text: dict) -> dict:
+    """What of a text decides its windows, keys sorted and the default field written out: told or not, it is the same."""
+    default = {"field": DEFAULT_FIELD} if "path" in text else {}
+    return {key: value for key, value in sorted((default | text).items()) if key != "tokens"}
 
 
 @dataclass(frozen=True)
@@ -65,12 +77,13 @@ class Census(ModelSources):
         """Check what a model's own config decides: its window and its shards.
 
         Raises:
-            CensusError: the window is longer than the model's positions, a shard shorter than the window, or
-                the model or its tokenizer cannot be found.
+            CensusError: the window is longer than the model's positions, a shard shorter than the window, a key is
+                set that the model does not read, or the model or its tokenizer cannot be found.
         """
         window, positions, corpus = self.window(model), self.model_positions(model), self.corpus(model)
         if window > positions:
             raise CensusError(f"corpora.{corpus}.window is {window} but model {model} has {positions} positions: lower the window")
+        self.check_source(model)
         shard_tokens = self.config["collect"]["shard_tokens"]
         if shard_tokens < window:
             raise CensusError(
@@ -100,7 +113,7 @@ class Census(ModelSources):
         """The domains of a corpus, or of one part of it: core first, in the order of their names."""
         entry = self.config["corpora"][corpus]
         return [
-            Domain(p, name, {key: value for key, value in sorted(text.items()) if key != "tokens"}, text["tokens"])
+            Domain(p, name, _source(text), text["tokens"])
             for p in PARTS
             for name, text in sorted(entry.get(p, {}).items())
             if part in (None, p)
@@ -148,6 +161,53 @@ class Census(ModelSources):
         """All of a model's shards of windows."""
         return [self.token_shard(model, *shard) for shard in self.model_shards(model)]
 
+    # N-grams
+
+    def core_shards(self, model: str) -> list[tuple[str, int]]:
+        """(domain, shard) of a model's core, in order."""
+        return [(domain, shard) for part, domain, shard in self.model_shards(model) if part == "core"]
+
+    def ngram_file(self, model: str, domain: str, shard: int | str, kind: str) -> str:
+        """The `order` or the `ngrams` of a core shard's text."""
+        return self.token_shard(model, "core", domain, shard).removesuffix("parquet") + f"{kind}.parquet"
+
+    def ngram_index(self, model: str) -> str:
+        """The n-grams of all of a model's core."""
+        return str(Path(self.token_shard(model, "core", "", "")).parent / "ngrams.parquet")
+
+    def indexed_shards(self, wildcards) -> list[str]:
+        """The n-grams of every shard of the core of a corpus."""
+        folder = f"resources/corpora/{wildcards.corpus}/{wildcards.tokenizer}/window-{wildcards.window}/core"
+        domains = self.domains(wildcards.corpus, "core")
+        return [f"{folder}/{domain.name}/{shard}.ngrams.parquet" for domain in domains for shard in range(self.shards(domain))]
+
+    def covered_stages(self) -> list[int]:
+        """The stages that count n-grams: the first has the first half of the layers."""
+        return self.stages if self.config["coverage"]["layers"] == "all" else self.stages[:1]
+
+    def ngram_settings(self, part: str, stage: int | str) -> dict | None:
+        """What decides which pairs a collection keeps; None where n-grams are not counted."""
+        if part != "core" or int(stage) not in self.covered_stages():
+            return None
+        coverage = self.config["coverage"]
+        most = max(coverage["edges"][-1], *self.config["detectors"]["covering"])
+        return {"share": coverage["share"], "rotation_null": coverage["rotation_null"], "most": most, "layers": coverage["layers"]}
+
+    def order_files(self, wildcards) -> list[str]:
+        """What a collect job reads of a shard's n-grams, order first; nothing where it counts none."""
+        if self.ngram_settings(wildcards.part, wildcards.stage) is None:
+            return []
+        return [self.ngram_file(wildcards.model, wildcards.domain, wildcards.shard, kind) for kind in ("order", "ngrams")]
+
+    def ngram_counters(self, model: str, domain: str | None = None, shard: int | str | None = None) -> list[str]:
+        """The n-gram counters of all core shards, or of one, stages inside."""
+        shards = self.core_shards(model) if domain is None else [(domain, shard)]
+        return [f"results/{model}/collect/core/{d}/{s}/stage-{stage}.ngrams.parquet" for d, s in shards for stage in self.covered_stages()]
+
+    def ngrams_again(self, model: str) -> list[str]:
+        """What was collected again of all core shards, in order."""
+        return [f"results/{model}/ngrams/again/{domain}/{shard}.parquet" for domain, shard in self.core_shards(model)]
+
     # Collection
 
     def collect_settings(self) -> dict:
@@ -159,21 +219,40 @@ class Census(ModelSources):
     @property
     def hidden_after(self) -> str:
         """Pattern of the files that hold the hidden states after a stage."""
-        scratch = self.config["collect"]["scratch"]
-        folder = f"{scratch}/{{model}}" if scratch else "results/{model}/hidden"
+        folder = f"{SCRATCH}/{{model}}" if self.config["collect"]["scratch"] else "results/{model}/hidden"
         return folder + "/{part}/{domain}/{shard}/stage-{stage}.safetensors"
+
+    def link_scratch(self) -> None:
+        """Make `SCRATCH` a link to this working folder's own place in `collect.scratch`, if that is set.
+
+        Working folders that share a scratch must not meet there, and yet no path that a rule names may hang on where the
+        folder lies, or a copy of it would not find its results made.
+
+        Raises:
+            CensusError: the place or the link cannot be made.
+        """
+        scratch = self.config["collect"]["scratch"]
+        if not scratch:
+            return
+        link, place = Path(SCRATCH), Path(scratch).resolve() / sha256(os.fsencode(Path.cwd())).hexdigest()[:16]
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+            if link.is_symlink():
+                link.unlink()
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(place)
+        except OSError as error:
+            raise CensusError(f"collect.scratch {scratch} cannot be used ({error}): correct it, or remove what is in the way") from error
 
     def hidden_before(self, wildcards) -> list[str]:
         """The hidden states that a stage starts from; none for the first."""
         stage = int(wildcards.stage)
         return [self.hidden_after.format(**{**dict(wildcards.items()), "stage": stage - 1})] if stage > 1 else []
 
-    def counter_files(self, model: str) -> list[str]:
-        """The counters of all shards and stages of a model, in order."""
+    def counter_files(self, model: str, stage: int | str) -> list[str]:
+        """The counters of all shards of a model in one stage, in order."""
         return [
-            f"results/{model}/collect/{part}/{domain}/{shard}/stage-{stage}.parquet"
-            for part, domain, shard in self.model_shards(model)
-            for stage in self.stages
+            f"results/{model}/collect/{part}/{domain}/{shard}/stage-{stage}.parquet" for part, domain, shard in self.model_shards(model)
         ]
 
     # Plan
@@ -185,13 +264,18 @@ class Census(ModelSources):
         collect, entry = self.config["collect"], self.model_entry(model)
         recipe = self.config["training"][entry["train"]] if "train" in entry else None
         trained = recipe["steps"] * recipe["batch_windows"] * recipe["architecture"]["max_position_embeddings"] if recipe else 0
-        domains = self.domains(self.corpus(model))
+        corpus, ngrams = self.corpus(model), self.ngram_settings("core", self.stages[0]) or {}
+        by_position = self.config["corpora"][corpus].get("positions", [])
         return {
             "architecture": asdict(architecture),
-            "domains": [{"part": d.part, "name": d.name, "tokens": d.tokens, "shards": self.shards(d)} for d in domains],
+            "domains": [
+                {"part": d.part, "name": d.name, "tokens": d.tokens, "shards": self.shards(d), "positions": d.name in by_position}
+                for d in self.domains(corpus)
+            ],
             "window": self.window(model),
             "settings": {key: collect[key] for key in ("shard_tokens", "batch_tokens", "stages", "skip_silent", "keep_hidden")}
-            | {"model": model, "corpus": self.corpus(model), "stored": stored}
+            | {key: ngrams[key] for key in ("layers", "rotation_null", "most")}
+            | {"n": self.config["coverage"]["n"], "model": model, "corpus": corpus, "stored": stored}
             | {"origin": self.model_origin(model), "training_positions": trained},
             "compute": {"device": self.config["device"], "dtype": self.config["dtype"], "threads": collect["threads"]},
         }

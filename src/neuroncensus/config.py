@@ -20,7 +20,11 @@ from neuroncensus.errors import CensusError
 
 TEXT_KINDS = ("path", "hub", "installed")
 MODEL_KINDS = ("source", "train")
+# What the models of the other kind do not read.
+SOURCE_KEYS = ("revision", "window", "files", "checksums")
 TRAIN_KEYS = ("positions", "step")
+# Parts of a corpus that may be absent, but not empty.
+ABSENT_NOT_EMPTY = ("extra", "positions")
 
 
 def _is_integer(_checker, value) -> bool:
@@ -67,6 +71,11 @@ def _shown(value) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
+def _plain(pattern: str) -> str:
+    """A pattern of the schema without its anchors."""
+    return pattern.removeprefix("^").removesuffix("$").removesuffix(r"(?!\n)")
+
+
 def _problem(error: ValidationError) -> str:
     place, rule = dotted(error.absolute_path), error.validator
     asked: Any = error.validator_value
@@ -88,7 +97,9 @@ def _problem(error: ValidationError) -> str:
         allowed = ", ".join(str(value) for value in asked)
         return f"{place} is {_shown(error.instance)} but must be one of {allowed}"
     if rule == "pattern" and "propertyNames" in error.absolute_schema_path:
-        return f"name {_shown(error.instance)} in {place} must match {asked}: rename it"
+        return f"name {_shown(error.instance)} in {place} must match {_plain(asked)}: rename it"
+    if rule == "pattern":
+        return f"{place} is {_shown(error.instance)} but must match {_plain(asked)}"
     if rule == "not":
         return f"name {_shown(error.instance)} in {place} is reserved: rename it"
     bounds = {
@@ -100,7 +111,8 @@ def _problem(error: ValidationError) -> str:
         "minProperties": "a mapping of at least this many keys:",
     }
     if rule in bounds:
-        return f"{place} is {_shown(error.instance)} but must be {bounds[rule]} {asked}"
+        advice = ": leave the key out" if place.split(".")[-1] in ABSENT_NOT_EMPTY and not instance else ""
+        return f"{place} is {_shown(error.instance)} but must be {bounds[rule]} {asked}{advice}"
     return f"{place} is {_shown(error.instance)}: {error.message}"
 
 
@@ -173,10 +185,11 @@ def _check_model(name: str, model: dict, config: dict) -> None:
     _require_known(f"{place}.corpus", model.get("corpus", config["corpus"]), "corpus", config["corpora"])
     if "tokenizer" in model:
         _require_known(f"{place}.tokenizer", model["tokenizer"], "tokenizer", config["tokenizers"])
+    kind, others = ("source", SOURCE_KEYS) if "train" in model else ("train", TRAIN_KEYS)
+    for key in others:
+        if key in model:
+            raise CensusError(f"unknown key {place}.{key}: only a model with {kind} reads it")
     if "train" not in model:
-        for key in TRAIN_KEYS:
-            if key in model:
-                raise CensusError(f"unknown key {place}.{key}: only a model with train reads it")
         return
     _require_known(f"{place}.train", model["train"], "recipe", config["training"])
     checkpoints = config["training"][model["train"]]["checkpoints"]

@@ -14,7 +14,7 @@ from pathlib import Path
 PACKAGE = "neuroncensus"
 ROOT = Path(__file__).parent
 # What a user sees while a job runs, not what it computes.
-PRESENTATION = frozenset({"neuroncensus.errors", "neuroncensus.progress", "neuroncensus.jobs"})
+PRESENTATION = frozenset({f"neuroncensus.{name}" for name in ("errors", "progress", "jobs", "collect.devicememory")})
 
 
 def _module_file(module: str) -> Path | None:

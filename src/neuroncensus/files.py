@@ -1,11 +1,16 @@
 """Files and folders that carry their final name only when they are whole."""
 
+import errno
 import glob
 import os
 import shutil
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+
+from neuroncensus.errors import CensusError
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextmanager
@@ -14,6 +19,9 @@ def atomic_path(path: Path | str) -> Generator[Path]:
 
     What a killed process left under such a name is removed first. Were it still at work, it could not put its
     file in place any more: the names carry the process, so two never write to one file.
+
+    Raises:
+        CensusError: the disk is full.
     """
     final = Path(path)
     final.parent.mkdir(parents=True, exist_ok=True)
@@ -25,6 +33,10 @@ def atomic_path(path: Path | str) -> Generator[Path]:
         with partial.open("rb+") as file:
             os.fsync(file.fileno())
         os.replace(partial, final)
+    except OSError as error:
+        if error.errno in FULL:
+            raise CensusError(f"no space left for {final}: free some on the disk of {final.parent} and run again") from error
+        raise
     finally:
         partial.unlink(missing_ok=True)
 

@@ -1,6 +1,5 @@
 """Where models, tokenizers and training texts come from: names of the configuration to files."""
 
-import json
 import re
 from collections.abc import Iterable
 from functools import cached_property
@@ -11,7 +10,7 @@ import yaml
 from neuroncensus.config import suggestion
 from neuroncensus.corpora.sources import source_files
 from neuroncensus.errors import CensusError
-from neuroncensus.models.architecture import CONFIG, Architecture, read_architecture, read_config
+from neuroncensus.models.architecture import CONFIG, Architecture, read_architecture, read_config, read_json
 
 TOKENIZER_FILES = ("tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json")
 WEIGHT_SUFFIXES = (".safetensors", ".bin", ".index.json")
@@ -47,7 +46,7 @@ class ModelSources:
 
     def _in_project(self, place: str) -> str:
         """A place in the project, relative where that is the working directory, so that results can be moved."""
-        return place if self.project == Path.cwd() else str(self.project / place)
+        return place if self.project.resolve() == Path.cwd().resolve() else str(self.project / place)
 
     def _folder(self, source: str, default: bool, where: str) -> str:
         """A source's folder: below the working directory, or the project for the project's own defaults."""
@@ -98,6 +97,21 @@ class ModelSources:
         entry = self.model_entry(model)
         return entry["source"] if "source" in entry else f"training.{entry['train']}"
 
+    def check_source(self, model: str) -> None:
+        """Refuse what only a Hub model reads.
+
+        `revision` is let through: the project's own models have one, and the source of one may be set to a folder.
+
+        Raises:
+            CensusError: the model is a folder, and such a key is set.
+        """
+        entry = self.model_entry(model)
+        for key in ("window", "files"):
+            if key in entry:
+                raise CensusError(
+                    f"models.{model}.{key} is read of a Hub model only, and source {entry['source']} is a folder: leave the key out"
+                )
+
     def model_files(self, model: str) -> list[str]:
         """What the description of a model depends on: its files, or the training run that makes them."""
         if "train" in self.model_entry(model):
@@ -111,15 +125,12 @@ class ModelSources:
         if "train" in entry:
             return self.config["training"][entry["train"]]["architecture"]["max_position_embeddings"]
         file = Path(self.model_folder(model)) / CONFIG
-        try:
-            positions = json.loads(file.read_text(encoding="utf-8"))["max_position_embeddings"]
-        except FileNotFoundError:
-            raise CensusError(
-                f"models.{model}.source, {entry['source']}, has no config.json: name a folder in Hugging Face layout"
-            ) from None
-        except (ValueError, KeyError, TypeError):
-            raise CensusError(f"{file} of model {model} has no max_position_embeddings that can be read: mend the file") from None
-        if not isinstance(positions, int) or isinstance(positions, bool) or positions < 2:
+        if not file.exists():
+            raise CensusError(f"models.{model}.source, {entry['source']}, has no config.json: name a folder in Hugging Face layout")
+        positions = read_json(file).get("max_position_embeddings")
+        if type(positions) is not int or positions < 2:
+            # Models that cannot be counted may have no such key: that they cannot is told first.
+            read_architecture(read_config(file.parent), str(file))
             raise CensusError(
                 f"max_position_embeddings of model {model} is {positions!r} but must be a whole number of at least 2: mend config.json"
             )

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,20 +27,47 @@ def _digest(settings: bytes, schema: pyarrow.Schema, rows: int) -> bytes:
     return hashlib.sha256(settings + json.dumps([columns, rows]).encode()).hexdigest().encode()
 
 
-def write_table(table: pyarrow.Table, path: Path | str, metadata: dict) -> None:
-    """Write `table` with `metadata` as JSON in the file's key-value metadata.
+@contextmanager
+def table_writer(
+    path: Path | str, schema: pyarrow.Schema, metadata: dict, *, ascending: Sequence[str] = ()
+) -> Generator[Callable[[pyarrow.Table], object]]:
+    """Write a table piece by piece, with `metadata` as JSON in the file's key-value metadata.
 
     zstd, a checksum in every page, a digest of the metadata, and nothing that varies from run to run: equal
-    tables and metadata give equal bytes. The file has its name only when it is whole.
+    tables in equal pieces and equal metadata give equal bytes. The file has its name only when it is whole.
 
     Args:
-        table: any columns; their own schema metadata is dropped.
+        schema: any columns; its own metadata is dropped.
         metadata: what JSON can hold; written with sorted keys.
+        ascending: columns of integers, or lists of them, whose numbers mostly rise by little: written as differences.
+
+    Yields:
+        A function that writes the next rows, as row groups of their own.
     """
     settings = json.dumps(metadata, sort_keys=True, ensure_ascii=False, allow_nan=False).encode()
-    labelled = table.replace_schema_metadata({METADATA: settings, DIGEST: _digest(settings, table.schema, table.num_rows)})
-    with atomic_path(path) as partial:
-        parquet.write_table(labelled, partial, compression="zstd", write_page_checksum=True)
+    schema = schema.remove_metadata()
+    leaves = {name: f"{name}.list.element" if isinstance(schema.field(name).type, pyarrow.ListType) else name for name in schema.names}
+    plain = {"use_dictionary": [leaf for name, leaf in leaves.items() if name not in ascending]} if ascending else {}
+    deltas = {"column_encoding": {leaves[name]: "DELTA_BINARY_PACKED" for name in ascending}} if ascending else {}
+    rows = 0
+    with (
+        atomic_path(path) as partial,
+        parquet.ParquetWriter(partial, schema, compression="zstd", write_page_checksum=True, **plain, **deltas) as writer,
+    ):
+
+        def write(table: pyarrow.Table) -> None:
+            nonlocal rows
+            writer.write_table(table.replace_schema_metadata())
+            rows += table.num_rows
+
+        yield write
+        writer.add_key_value_metadata({METADATA: settings, DIGEST: _digest(settings, schema, rows)})
+
+
+def write_table(table: pyarrow.Table, path: Path | str, metadata: dict) -> None:
+    """Write a whole table as `table_writer` does."""
+    with table_writer(path, table.schema, metadata) as write:
+        write(table)
 
 
 @contextmanager
@@ -63,6 +90,12 @@ def _settings(path: Path | str, what: str, file: parquet.ParquetFile) -> dict:
     return json.loads(entries[METADATA])
 
 
+def _check_columns(path: Path | str, what: str, file: parquet.ParquetFile, columns: Sequence[str]) -> None:
+    missing = [name for name in columns if name not in file.schema_arrow.names]
+    if missing:
+        raise CensusError(f"{what} {path} has no column {missing[0]}: delete it and run again")
+
+
 def read_table(path: Path | str, columns: Sequence[str] | None = None, *, what: str = "file") -> pyarrow.Table:
     """The table of a file of `write_table`, every page of the columns read checked against its checksum.
 
@@ -75,12 +108,23 @@ def read_table(path: Path | str, columns: Sequence[str] | None = None, *, what: 
     """
     with _corruption_told(path, what), parquet.ParquetFile(path, page_checksum_verification=True) as file:
         _settings(path, what, file)
-        missing = [name for name in columns or [] if name not in file.schema_arrow.names]
-        if missing:
-            raise CensusError(f"{what} {path} has no column {missing[0]}: delete it and run again")
+        _check_columns(path, what, file, columns or [])
         table = file.read(list(columns) if columns is not None else None)
         table.validate(full=True)
     return table.select(list(columns)) if columns is not None else table
+
+
+def read_row_groups(path: Path | str, columns: Sequence[str], *, what: str = "file") -> Iterator[pyarrow.Table]:
+    """The pieces that `table_writer` was given, one after the other, so that one is in memory.
+
+    Raises:
+        CensusError: as `read_table`.
+    """
+    with _corruption_told(path, what), parquet.ParquetFile(path, page_checksum_verification=True) as file:
+        _settings(path, what, file)
+        _check_columns(path, what, file, columns)
+        for group in range(file.num_row_groups):
+            yield file.read_row_group(group, list(columns)).select(list(columns))
 
 
 def read_metadata(path: Path | str, *, what: str = "file") -> dict:

@@ -50,6 +50,63 @@ COUNTERS = Table(
     ),
 )
 
+COUNTS = pyarrow.list_(pyarrow.int32())
+
+NGRAM_COUNTERS = Table(
+    "neuron of a layer whose n-grams are counted × n × rotated, in one shard",
+    4,
+    (
+        LAYER,
+        NEURON,
+        ("n", INT, "tokens of an n-gram"),
+        ("rotated", BOOL, "the null: n-grams rotated against the activations of each window"),
+        ("activations", INT, "activations at positions that end an n-gram"),
+        ("covered", INT, "how many of them any K n-grams have at most; K stands in the file's metadata"),
+        ("kept", BOOL, "whether the pairs stand here"),
+        ("ngrams", COUNTS, "n-grams with the neuron active, as rows of the shard's n-gram file with this n, ascending; none if not kept"),
+        ("counts", COUNTS, "its activations on each"),
+        ("counts_even", COUNTS, "those in documents of even number; zero where rotated"),
+    ),
+)
+
+OPEN_NGRAMS = Table(
+    "neuron × n × rotated whose n-grams have to be collected again",
+    4,
+    (LAYER, NEURON, ("n", INT, "tokens of an n-gram"), ("rotated", BOOL, "n-grams rotated against the activations")),
+)
+
+NGRAM_INDEX = Table(
+    "n-gram that occurs in core",
+    2,
+    (
+        ("n", INT, "tokens of the n-gram"),
+        ("ngram", COUNTS, "their ids; rows of one n are in the order of these lists"),
+        ("occurrences", INT, "positions of core that end it"),
+        ("occurrences_even", INT, "those in documents of even number"),
+    ),
+)
+
+COVERING = Table(
+    "neuron of a layer covered × n",
+    3,
+    (
+        LAYER,
+        NEURON,
+        ("n", INT, "tokens of an n-gram"),
+        ("activations", INT, "activations in core at positions that end an n-gram: A"),
+        ("activations_even", INT, "those in documents of even number; null where more than K n-grams are needed"),
+        ("covering", INT, "n-grams that cover the share of A; null if more than K, or A is 0"),
+        ("null_activations", INT, "A where n-grams are rotated against the activations; null if that is not asked for"),
+        ("null_covering", INT, "covering of the rotated activations; null if more than K, null_activations is 0 or null"),
+    ),
+)
+
+POSITION_COUNTERS = Table(
+    "neuron of one stage's layers, in one shard",
+    2,
+    (LAYER, NEURON, ("windows_active", COUNTS, "full windows with the neuron active at each position")),
+)
+
 FREQUENCY = Table(
     "neuron × part × domain",
     4,
@@ -92,4 +149,51 @@ DEAD = Table(
     ),
 )
 
-TABLES = {"frequency": FREQUENCY, "dead": DEAD}
+COVERAGE = Table(
+    "neuron of a layer covered that is alive on core and extra × n",
+    3,
+    (
+        LAYER,
+        NEURON,
+        ("n", INT, "tokens of an n-gram"),
+        ("activations", INT, "activations in core at positions that end an n-gram: A"),
+        ("covering", INT, "least number of n-grams that have the share of A; null above the last edge, and if A is 0"),
+        ("class", TEXT, "covering between two edges (`6-20`), above the last (`over 500`), or `not seen`: A is 0"),
+        ("null_class", TEXT, "class where n-grams are rotated against the activations; null if that is not asked for"),
+    ),
+)
+
+DETECTORS = Table(
+    "detector × n",
+    3,
+    (
+        LAYER,
+        NEURON,
+        ("n", INT, "tokens of an n-gram"),
+        ("activations", INT, "activations in core at positions that end an n-gram: A"),
+        ("covering", INT, "least number of n-grams that have the share of A for covering"),
+        ("detected", INT, "n-grams at whose occurrences the neuron is active, all but few"),
+        ("share", FLOAT, "share of A on them"),
+        ("strict", BOOL, "every n-gram of the covering set is a detected one"),
+        ("held_out_rate", FLOAT, "of n-grams detected on even documents: activations / occurrences in odd ones; null if none occurs there"),
+        ("held_out_share", FLOAT, "share that these activations have of A in odd documents; null if the neuron has none there"),
+    ),
+)
+
+DETECTOR_NGRAMS = Table(
+    "detected n-gram of a detector",
+    4,
+    (
+        LAYER,
+        NEURON,
+        ("n", INT, "tokens of the n-gram"),
+        ("ngram", COUNTS, "their ids"),
+        ("text", TEXT, "their text; spaces (`␣`), line ends (`⏎`) and the like visible, bytes of no whole character as `<0xE2>`"),
+        ("occurrences", INT, "positions of core that end it"),
+        ("activations", INT, "those at which the neuron is active"),
+        ("rate_lower", FLOAT, "lower end of the Wilson 95% interval of activations / occurrences"),
+        ("in_covering", BOOL, "it is in the covering set"),
+    ),
+)
+
+TABLES = {"frequency": FREQUENCY, "dead": DEAD, "coverage": COVERAGE, "detectors": DETECTORS, "detector_ngrams": DETECTOR_NGRAMS}

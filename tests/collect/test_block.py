@@ -8,8 +8,8 @@ from transformers import OPTForCausalLM
 from models_made import make_opt
 from neuroncensus.collect.batches import make_batches
 from neuroncensus.collect.devices import Compute
-from neuroncensus.collect.observation import observe
-from neuroncensus.collect.stream import embed, run_layers, stage_layers
+from neuroncensus.collect.observation import Wanted, observe
+from neuroncensus.collect.stream import embed, run_layers
 from neuroncensus.corpora.shards import Shard
 from neuroncensus.models.architecture import read_architecture
 from neuroncensus.models.checkpoint import Checkpoint
@@ -24,26 +24,45 @@ SHAPES = {
 
 
 class Keep:
-    """A recorder that lets everything pass, and what the engine saw after the ReLU."""
+    """A recorder of what the engine saw after the ReLU, and of the batches it was told of."""
 
     def __init__(self, monkeypatch):
-        self.values = []
+        self.values, self.batches, self.layers, self.ended = [], [], [], []
 
-        def observed(values, batch):
-            seen = observe(values, batch)
+        def observed(values, batch, wanted):
+            assert wanted == Wanted(bits=True, positions=9)
+            seen = observe(values, batch, wanted)
             self.values[-1].append(values.clone())
             return seen
 
         monkeypatch.setattr("neuroncensus.collect.stream.observe", observed)
 
-    def begin(self):
+    def begin(self, layer):
+        assert self.layers == self.ended
+        self.layers.append(layer)
         self.values.append([])
+        self.batches.append([])
+        return Wanted(bits=True)
+
+    def record(self, batch, seen):
+        assert seen.words is not None
+        self.batches[-1].append(batch)
+
+    def end(self, layer):
+        self.ended.append(layer)
+
+
+class Idle:
+    """A recorder that wants something else."""
+
+    def begin(self, _layer):
+        return Wanted(positions=9)
 
     def record(self, _batch, _seen):
         pass
 
-    def end(self):
-        return {}
+    def end(self, _layer):
+        pass
 
 
 def made_shard(lengths, vocabulary, seed=0):
@@ -54,7 +73,10 @@ def made_shard(lengths, vocabulary, seed=0):
 
 
 def run(*arguments, skip_silent=False):
-    return run_layers(*arguments, skip_silent=skip_silent, finished=lambda _rows: None, advance=lambda _positions: None)
+    """Push a stream through some layers; returns what the engine told of batches that are done, and of positions."""
+    finished, positions = [], []
+    run_layers(*arguments, skip_silent=skip_silent, finished=lambda rows: finished.append(rows.clone()), advance=positions.append)
+    return torch.cat(finished), sum(positions)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
@@ -69,8 +91,11 @@ def test_hidden_states_and_activations_are_transformers_own(tmp_path, monkeypatc
         architecture = read_architecture(checkpoint.config, "config.json")
         stream = embed(checkpoint, architecture, shard, batches, compute)
         layers = range(architecture.n_layers)
-        done = [layer for layer, _ in run(checkpoint, architecture, stream, batches, layers, keep, compute)]
-    assert done == list(layers)
+        finished, positions = run(checkpoint, architecture, stream, batches, layers, [keep, Idle()], compute)
+    assert keep.layers == keep.ended == list(layers)
+    assert all([id(batch) for batch in seen] == [id(batch) for batch in batches] for seen in keep.batches)
+    assert torch.equal(finished, stream)
+    assert positions == len(layers) * shard.lengths.sum()
 
     model = OPTForCausalLM.from_pretrained(folder, dtype=dtype, attn_implementation="sdpa").eval()
     decoder, values, last = model.model.decoder, [], []
@@ -101,21 +126,9 @@ def test_leaving_out_silent_neurons_changes_rounding_alone(tmp_path, monkeypatch
         for skip_silent in (False, True):
             stream = embed(checkpoint, architecture, shard, batches, compute)
             keep = Keep(monkeypatch)
-            list(run(checkpoint, architecture, stream, batches, range(architecture.n_layers), keep, compute, skip_silent=skip_silent))
+            layers = range(architecture.n_layers)
+            run(checkpoint, architecture, stream, batches, layers, [Idle(), keep], compute, skip_silent=skip_silent)
             streams.append(torch.cat([stream[b.rows].view(*b.shape, -1)[torch.from_numpy(b.real())] for b in batches]))
             assert bool(left_out) == skip_silent
     assert torch.allclose(*streams, rtol=1e-5, atol=1e-5)
     assert max(left_out) < architecture.ffn
-
-
-def test_stages_split_the_layers():
-    assert stage_layers(12, 1) == [range(12)]
-    assert stage_layers(12, 2) == [range(6), range(6, 12)]
-    assert stage_layers(7, 3) == [range(3), range(3, 5), range(5, 7)]
-    assert stage_layers(1, 2) == [range(0), range(1)]
-    for layers in range(1, 20):
-        for stages in range(2, 8):
-            cut = stage_layers(layers, stages)
-            assert [layer for part in cut for layer in part] == list(range(layers))
-            assert cut[0] == range(layers // 2)
-            assert max(map(len, cut[1:])) - min(map(len, cut[1:])) <= 1

@@ -5,97 +5,17 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from made_text import make_texts, make_tokenizer, write_jsonl
+from census_made import BUDGETS, WINDOW, Run
 from models_made import DEAD_NEURONS, LAYOUTS, make_opt
 from naive import assert_counts, forward_values
-from neuroncensus.collect.shard import Settings, collect_shard
-from neuroncensus.corpora.shards import read_shard, write_shard
+from neuroncensus.collect.job import Settings
+from neuroncensus.collect.shard import collect_shard
+from neuroncensus.corpora.shards import read_shard
 from neuroncensus.errors import CensusError
 from neuroncensus.findings.dead import classify_dead
-from neuroncensus.findings.frequency import reduce_frequency
-from neuroncensus.models.bounds import prove_dead
+from neuroncensus.findings.frequency import reduce_frequency, reduce_stage
 from neuroncensus.models.describe import describe_model
 from neuroncensus.tablefiles import read_metadata, read_table, write_table
-
-WINDOW, SHARD_TOKENS = 16, 50
-BUDGETS = {("core", "prose"): 170, ("extra", "prose"): 90, ("core", "code"): 40}
-
-
-class Run:
-    """A census of a made-up model on made-up text, in a folder of its own."""
-
-    def __init__(self, folder, settings=None, **shape):
-        self.folder, self.model = folder, make_opt(folder / "model", vocab=320, positions=WINDOW, **shape)
-        self.settings = settings or Settings(device="cpu", dtype="float32", threads=1, batch_tokens=48, stages=2, skip_silent=True)
-        make_tokenizer(self.model)
-        self.description = folder / "model.json"
-        describe_model(self.model, model="mine", source="model", revision=None, out=self.description)
-        self.shards = []
-        for (part, domain), budget in BUDGETS.items():
-            write_jsonl(folder / f"{domain}.jsonl", make_texts(40, seed=len(domain)))
-            previous = folder / "core" / "prose" / "3.parquet" if part == "extra" else None
-            for shard in range(-(-budget // SHARD_TOKENS)):
-                out = folder / part / domain / f"{shard}.parquet"
-                last = (shard + 1) * SHARD_TOKENS >= budget
-                write_shard(
-                    {"path": str(folder / f"{domain}.jsonl")},
-                    self.model,
-                    out,
-                    window=WINDOW,
-                    windows="all",
-                    shard=shard,
-                    shard_tokens=SHARD_TOKENS,
-                    tokens=budget if last else None,
-                    asked=budget,
-                    previous=previous,
-                    part=part,
-                    domain=domain,
-                    corpus="mytext",
-                )
-                self.shards.append((part, domain, shard, out))
-                previous = out
-
-    def collect(self, part, domain, shard, windows, settings=None):
-        settings, hidden, outs = settings or self.settings, None, []
-        for stage in range(1, settings.stages + 1):
-            after = windows.with_name(f"{shard}-stage-{stage}.hidden") if stage < settings.stages else None
-            out = windows.with_name(f"{shard}-stage-{stage}.parquet")
-            collect_shard(
-                settings,
-                folder=self.model,
-                description=self.description,
-                windows=windows,
-                part=part,
-                domain=domain,
-                shard=shard,
-                stage=stage,
-                hidden_before=hidden,
-                hidden_after=after,
-                out=out,
-            )
-            outs.append(out)
-            hidden = after
-        return outs
-
-    def counters(self):
-        return [out for shard in self.shards for out in self.collect(*shard)]
-
-    def finish(self):
-        """frequency.parquet, bounds.parquet and dead.parquet."""
-        files = [self.folder / f"{name}.parquet" for name in ("frequency", "bounds", "dead")]
-        reduce_frequency(self.counters(), self.description, files[0])
-        prove_dead(files[0], self.description, self.model, files[1])
-        classify_dead(files[0], files[1], files[2])
-        return files
-
-    def windows(self, part, domain):
-        """(tokens, document) of every window, as the shards hold them."""
-        for p, d, _, path in self.shards:
-            if (p, d) == (part, domain):
-                shard = read_shard(path)
-                for window, document in enumerate(shard.document):
-                    yield shard.tokens[shard.offsets[window] : shard.offsets[window + 1]].tolist(), int(document)
-
 
 MODELS = {
     "pre-LayerNorm, safetensors": {"layout": "safetensors"},
@@ -188,22 +108,30 @@ def test_half_precision_counts_what_the_model_computes_in_it(tmp_path, dtype):
 
 def test_shards_of_other_settings_are_refused_by_name(tmp_path):
     run = Run(tmp_path)
-    files = run.counters()
+    first, second = run.counters()
     part, domain, shard, windows = run.shards[-1]
+    out = tmp_path / "f.parquet"
     other = run.collect(
         part, domain, shard, windows, Settings(device="cpu", dtype="bfloat16", threads=1, batch_tokens=48, stages=2, skip_silent=True)
     )
-    with pytest.raises(CensusError, match=r"differ in dtype: float32 and bfloat16"):
-        reduce_frequency(files[:-2] + other, run.description, tmp_path / "f.parquet")
+    for files, of_other in zip((first, second), other, strict=True):
+        with pytest.raises(CensusError, match=r"differ in dtype: float32 and bfloat16"):
+            reduce_stage([*files[:-1], of_other], run.description, out)
     run.collect(part, domain, shard, windows)
-    with pytest.raises(CensusError, match="not stages of one collection"):
-        reduce_frequency(files[1:], run.description, tmp_path / "f.parquet")
+    with pytest.raises(CensusError, match=r"differ in first_layer: 0 and 2"):
+        reduce_stage([*first[:-1], second[-1]], run.description, out)
     with pytest.raises(CensusError, match=r"domain prose are of shards \[1"):
-        reduce_frequency(files[2:], run.description, tmp_path / "f.parquet")
-    files[0].write_bytes(files[0].read_bytes()[:-9])
+        reduce_stage(first[1:], run.description, out)
+    run.reduce([first, second])
+    stages = [tmp_path / f"frequency-{stage}.parquet" for stage in (1, 2)]
+    reduce_stage(second[:-1], run.description, tmp_path / "less.parquet")
+    for wrong in (stages[1:], stages[::-1], [stages[0], stages[0]], [stages[0], tmp_path / "less.parquet"]):
+        with pytest.raises(CensusError, match="are not stages of one census"):
+            reduce_frequency(wrong, run.source, out)
+    first[0].write_bytes(first[0].read_bytes()[:-9])
     with pytest.raises(CensusError, match="is corrupt"):
-        reduce_frequency(files, run.description, tmp_path / "f.parquet")
-    assert not (tmp_path / "f.parquet").exists()
+        reduce_stage(first, run.description, out)
+    assert not out.exists()
 
 
 def test_a_provably_dead_neuron_seen_active_stops_the_run(tmp_path):
@@ -224,7 +152,7 @@ def test_what_does_not_fit_is_told(tmp_path):
         run.collect(part, "code", shard, windows)
     small = tmp_path / "small"
     make_opt(small, vocab=40, positions=WINDOW)
-    describe_model(small, model="small", source="small", revision=None, out=tmp_path / "small.json")
+    describe_model(small, model="small", out=tmp_path / "small.json")
     run.model, run.description = small, tmp_path / "small.json"
     with pytest.raises(CensusError, match=r"token id \d+ in domain prose, but the model's vocabulary has 40 tokens"):
         run.collect(part, domain, shard, windows)
@@ -238,7 +166,7 @@ def test_a_residual_stream_that_overflows_names_the_layer(tmp_path):
     tensors = load_file(model / "model.safetensors")
     tensors["model.decoder.layers.2.fc2.weight"] *= 3e4
     save_file(tensors, model / "model.safetensors", metadata={"format": "pt"})
-    describe_model(big, model="big", source="big", revision=None, out=tmp_path / "big.json")
+    describe_model(big, model="big", out=tmp_path / "big.json")
     run.model, run.description = big, tmp_path / "big.json"
     with pytest.raises(CensusError, match=r"residual stream after layer 2, computed in float16: set dtype to bfloat16 or float32"):
         run.collect(part, domain, shard, windows)

@@ -132,10 +132,19 @@ def test_whole_surrogate_pairs_are_one_character():
     assert list(read_texts({"path": "a.jsonl"})) == ["😀"]
 
 
-def test_wrong_encoding_of_a_whole_file():
-    Path("a.txt").write_bytes(b"caf\xe9")
-    with pytest.raises(CensusError, match=r"a.txt is not UTF-8 \(byte 0xe9 at offset 3\)"):
-        list(read_documents({"path": "a.txt"}))
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"caf\xe9", r"x\.py:1 is not UTF-8 \(byte 0xe9 at offset 3\)"),
+        (b"\xef\xbb\xbf\xc3\xbc\r\n\n# caf\xc3\nx = 1\xff\n", r"x\.py:3 is not UTF-8 \(byte 0xc3 at offset 5\)"),
+        ("ä\n".encode("utf-16-le"), r"x\.py:1 is not UTF-8 \(byte 0xe4 at offset 0\)"),
+        (b"\n\n\n\xf0\x9f\x98", r"x\.py:4 is not UTF-8 \(byte 0xf0 at offset 0\)"),
+    ],
+)
+def test_wrong_encoding_of_a_whole_file_is_told_with_the_line(content: bytes, says: str):
+    Path("x.py").write_bytes(content)
+    with pytest.raises(CensusError, match=says):
+        list(read_documents({"path": "x.py"}))
 
 
 @pytest.mark.parametrize("name", ["a.jsonl.gz", "a.jsonl.zst", "a.parquet"])

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import GPT2Tokenizer, PreTrainedTokenizerFast
 
-from neuroncensus.corpora.tokenizer import load_tokenizer
+from neuroncensus.corpora.records import Document
+from neuroncensus.corpora.tokenizer import load_tokenizer, tokenize_documents
 from neuroncensus.errors import CensusError
 
 NASTY = [
@@ -56,6 +57,35 @@ def test_ids_of_any_text_are_those_of_transformers_and_decode_to_it(references: 
 def test_no_special_id_comes_from_text(json_folder: Path, merges_folder: Path):
     for folder in (json_folder, merges_folder):
         assert not {0, 1, 2, 3} & {token for ids in load_tokenizer(folder).encode(NASTY) for token in ids}
+
+
+PIECES = [("<unk>", 0.0), ("<pad>", 0.0), ("</s>", 0.0), ("x", -1.0), ("a", -1.0), ("b", -1.0)]
+WORDS = {piece: number for number, (piece, _) in enumerate(PIECES)}
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        models.WordLevel(WORDS, unk_token="<unk>"),
+        models.WordPiece(WORDS, unk_token="<unk>"),
+        models.Unigram(PIECES, unk_id=0),
+        models.BPE(WORDS, [], unk_token="<unk>", ignore_merges=True),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+def test_a_special_token_that_is_a_word_of_the_vocabulary_does_not_pass(tmp_path: Path, model: models.Model):
+    tokenizer = Tokenizer(model)
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.add_special_tokens(["<unk>", "<pad>", "</s>"])
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    loaded = load_tokenizer(tmp_path)
+    texts = ["a b", "b q a <unk>", "a </s> b", "a"]
+    documents = (Document(index, text, f"prose.jsonl:{index + 1}") for index, text in enumerate(texts))
+    found = tokenize_documents(documents, loaded, 1 << 20)
+    assert next(found)[1].tolist() == [4, 5]
+    assert 0 in next(found)[1]  # an unknown word is no fault
+    with pytest.raises(CensusError, match=rf"prose\.jsonl:3: tokenizer {tmp_path} makes its special token </s>, id 2, of a `</s>`"):
+        next(found)
 
 
 def test_truncation_padding_and_dropout_of_the_file_are_off(json_folder: Path, tmp_path: Path):

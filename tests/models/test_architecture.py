@@ -78,6 +78,14 @@ def test_expected_tensors_are_those_of_transformers(changes):
         ({"activation_function": "gelu"}, "activation_function 'gelu'.*zeros are not exact"),
         ({"activation_function": "silu"}, "'silu'.*zeros are not exact"),
         ({"activation_function": ["relu"]}, "zeros are not exact"),
+        ({"activation_function": None}, "activation_function None.*zeros are not exact"),
+        ({"model_type": "llama", "hidden_act": "silu"}, "here has hidden_act 'silu', an activation whose zeros are not exact"),
+        ({"model_type": "gpt2", "activation_function": "gelu_new"}, "here has activation_function 'gelu_new', an activation whose"),
+        (
+            {"model_type": "gemma", "hidden_act": None, "hidden_activation": "gelu_pytorch_tanh"},
+            "has hidden_activation 'gelu_pytorch_tanh'",
+        ),
+        ({"model_type": "llama", "hidden_act": "relu", "hidden_activation": None}, "here has model_type 'llama'.*this version reads OPT"),
         ({"hidden_size": 30}, "hidden_size 30.*num_attention_heads 4"),
         ({"ffn_dim": 0}, "ffn_dim 0.*positive integer"),
         ({"ffn_dim": -4}, "ffn_dim -4.*positive integer"),
@@ -101,6 +109,10 @@ def test_a_missing_key_is_named(key):
     config = {name: value for name, value in SMALL.items() if name != key}
     with pytest.raises(CensusError, match=f"here has.* {key}"):
         read_architecture(config, "here")
+
+
+def test_a_key_of_other_models_says_nothing_of_opt():
+    assert read_architecture(SMALL | {"hidden_act": "gelu"}, "here").activation == "relu"
 
 
 def test_null_projection_width_means_the_hidden_size():

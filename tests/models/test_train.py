@@ -129,7 +129,7 @@ def test_checkpoints_are_opts(folder: Path, trained: Path):
 
 def test_checkpoints_are_read_by_the_census(trained: Path, tmp_path: Path):
     out = tmp_path / "model.json"
-    describe_model(trained / "checkpoints" / "step-12", model="tiny", source="training.tiny", revision=None, out=out)
+    describe_model(trained / "checkpoints" / "step-12", model="tiny", out=out)
     found = json.loads(out.read_text())["architecture"]
     assert (found["n_layers"], found["ffn"], found["positions"]) == (2, 32, WINDOW)
 

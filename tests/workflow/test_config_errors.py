@@ -1,5 +1,6 @@
 """What is told before any job runs."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -63,7 +64,8 @@ def first_job(folder: Path) -> None:
     census = Census(merged(folder), PROJECT)
     for model in census.config["run"]["models"]:
         census.described_files(model)
-        census.counter_files(model)
+        for stage in census.stages:
+            census.counter_files(model, stage)
 
 
 @pytest.mark.parametrize(
@@ -105,22 +107,33 @@ def test_a_file_name_that_snakemake_would_take_for_a_pattern_is_told(folder, mon
 
 
 @pytest.mark.parametrize(
-    "content",
+    ("content", "sentence"),
     [
-        "",
-        "{",
-        "[]",
-        "null",
-        '{"max_position_embeddings": null}',
-        '{"max_position_embeddings": "16"}',
-        '{"max_position_embeddings": true}',
-        "\xff",
+        ("", "checkpoint/config.json:1 is broken JSON"),
+        ('{\n"model_type"', "checkpoint/config.json:2 is broken JSON"),
+        ("[]", "checkpoint/config.json holds a JSON list"),
+        ("\xff", "checkpoint/config.json is not JSON in UTF-8"),
+        ("{}", "checkpoint/config.json has model_type None"),
+        (
+            {"model_type": "gpt2", "n_positions": 16, "activation_function": "gelu_new"},
+            "activation_function 'gelu_new', an activation whose",
+        ),
+        ({"model_type": "mine", "auto_map": {"AutoModel": "code.Mine"}}, "a checkpoint that needs code of its own is refused"),
+        ({"max_position_embeddings": ...}, "checkpoint/config.json has no max_position_embeddings"),
+        ({"max_position_embeddings": None}, "has max_position_embeddings None"),
+        ({"max_position_embeddings": "16"}, "has max_position_embeddings '16'"),
+        ({"max_position_embeddings": True}, "has max_position_embeddings True"),
+        ({"max_position_embeddings": 1}, "max_position_embeddings of model mine is 1 but must be a whole number of at least 2"),
     ],
 )
-def test_a_config_json_that_says_no_positions_is_told(folder, monkeypatch, content):
-    (folder / "checkpoint" / "config.json").write_text(content, encoding="latin-1")
+def test_a_config_json_that_says_no_positions_is_told(folder, monkeypatch, content, sentence):
+    file = folder / "checkpoint" / "config.json"
+    if isinstance(content, dict):
+        whole = content if "model_type" in content else json.loads(file.read_text()) | content
+        content = json.dumps({key: value for key, value in whole.items() if value is not ...})
+    file.write_text(content, encoding="latin-1")
     monkeypatch.chdir(folder)
-    with pytest.raises(CensusError, match="max_position_embeddings"):
+    with pytest.raises(CensusError, match=sentence):
         first_job(folder)
 
 

@@ -106,8 +106,10 @@ def test_tables_say_what_they_were_made_of(finished, name):
 
 def test_json_files_say_what_they_were_made_of(finished):
     results = finished / "results" / "mine"
-    model, summary, provenance = (json.loads((results / f"{name}.json").read_text()) for name in ("model", "summary", "provenance"))
-    assert (model["model"], model["source"]) == ("mine", "checkpoint") == (provenance["model"]["name"], provenance["model"]["source"])
+    names = ("model", "source", "summary", "provenance")
+    model, source, summary, provenance = (json.loads((results / f"{name}.json").read_text()) for name in names)
+    assert (model["model"], source["source"]) == ("mine", "checkpoint") == (provenance["model"]["name"], provenance["model"]["source"])
+    assert provenance["model"]["revision"] is None
     assert summary["dead"]["overall"]["tokens"] == 250
     assert [layer["layer"] for layer in summary["dead"]["layers"]] == [0, 1, 2]
     assert {(row["part"], row["domain"]): row["tokens"] for row in provenance["corpus"]["domains"]} == {

@@ -1,6 +1,8 @@
 """What runs again after a change: exactly what depends on it."""
 
+import re
 import shutil
+from hashlib import sha256
 from pathlib import Path
 
 import polars
@@ -11,28 +13,41 @@ from pyarrow import parquet
 from made_text import make_texts, write_jsonl
 from workflow_runs import PROJECT, change_config, contents, copy_folder, plan, snakemake
 
-BEHIND_COUNTERS = {"reduce_frequency": 1, "prove_dead": 1, "classify_dead": 1, "plot_dead": 1, "join_summary": 1, "join_provenance": 1}
-ALL = {"tokenize_shard": 5, "collect_stage": 5, "collect_last_stage": 5} | BEHIND_COUNTERS
+ORDERED = {"order_ngrams": 3, "index_ngrams": 1}
+COVERAGE, DETECTORS = {"classify_coverage": 1, "plot_coverage": 1}, {"classify_detectors": 1, "plot_detectors": 1}
+COUNTED = {"reduce_ngrams": 1, "recollect_ngrams": 3, "complete_ngrams": 1} | COVERAGE | DETECTORS
+REDUCED = {"reduce_stage": 2, "reduce_frequency": 1, "prove_dead": 1, "classify_dead": 1, "plot_dead": 1, "join_provenance": 1}
+BEHIND_COUNTERS = REDUCED | COUNTED | {"join_summary": 1}
+ALL = {"tokenize_shard": 5, "collect_stage": 5, "collect_last_stage": 5} | ORDERED | BEHIND_COUNTERS
+COLLECTED = {rule: jobs for rule, jobs in ALL.items() if rule not in {"tokenize_shard", *ORDERED}}
+CORE_COLLECTED = COLLECTED | {"collect_stage": 3, "collect_last_stage": 3}
+PLOTS = {"plot_dead": 1, "plot_coverage": 1, "plot_detectors": 1}
 TOKENIZED = "resources/corpora/mytext/models/mine/window-16"
 
 
 def shards(planned: set[str], top: str = "results/mine/collect") -> set[str]:
     """`part/domain/shard` of the jobs that would run."""
-    found = {name.removeprefix(f"{top}/").removesuffix(".parquet") for name in planned if name.startswith(f"{top}/")}
-    return {name.split("/stage-")[0] for name in found}
+    found = {name.removeprefix(f"{top}/").split("/stage-")[0] for name in planned if name.startswith(f"{top}/")}
+    return {re.sub(r"(\.order|\.ngrams)?\.parquet$", "", name) for name in found} - {"core/ngrams"}
 
 
 @pytest.mark.parametrize(
     ("path", "value", "rules"),
     [
-        (("figures", "columns"), 1, {"plot_dead": 1}),
-        (("figures", "dpi"), 100, {"plot_dead": 1}),
-        (("coverage", "share"), 0.9, {}),
+        (("figures", "columns"), 1, PLOTS),
+        (("figures", "dpi"), 100, PLOTS),
+        (("coverage", "edges"), [5, 30, 500], COVERAGE | {"join_summary": 1}),
+        (("detectors", "rate"), 0.9, DETECTORS | {"join_summary": 1}),
+        (("detectors", "covering"), [5, 40, 500], DETECTORS | {"join_summary": 1}),
+        (("detectors", "covering"), [5, 50, 501], CORE_COLLECTED),
+        (("coverage", "edges"), [5, 1000], CORE_COLLECTED),
+        (("coverage", "share"), 0.9, CORE_COLLECTED),
+        (("coverage", "rotation_null"), False, CORE_COLLECTED),
+        (("coverage", "layers"), "all", CORE_COLLECTED),
         (("positional", "weak"), 0.2, {}),
-        (("collect", "threads"), 2, {k: v for k, v in ALL.items() if k != "tokenize_shard"}),
-        (("collect", "batch_tokens"), 64, {k: v for k, v in ALL.items() if k != "tokenize_shard"}),
-        (("dtype",), "bfloat16", {k: v for k, v in ALL.items() if k != "tokenize_shard"}),
-        (("models", "mine", "revision"), "abc", {"describe_model": 1} | {k: v for k, v in ALL.items() if k != "tokenize_shard"}),
+        (("collect", "threads"), 2, COLLECTED),
+        (("collect", "batch_tokens"), 64, COLLECTED),
+        (("dtype",), "bfloat16", COLLECTED),
         (("corpora", "mytext", "windows"), "first", ALL),
     ],
     ids=lambda value: ".".join(value) if isinstance(value, tuple) else None,
@@ -48,6 +63,23 @@ def test_keys_written_out_as_their_defaults_change_nothing(folder):
     change_config(folder, "all", "corpora", "mytext", "windows")
     change_config(folder, 200, "figures", "dpi")
     change_config(folder, {"tokens": 50, "field": "body", "path": "data/letters.parquet"}, "corpora", "mytext", "core", "letters")
+    change_config(folder, "text", "corpora", "mytext", "core", "prose", "field")
+    change_config(folder, None, "models", "mine", "revision")
+    assert plan(folder).nothing_to_do
+
+
+@pytest.mark.parametrize("key", ["source", "checksums"])
+def test_what_is_said_of_the_weights_computes_nothing_again(folder, key):
+    weights = sha256((folder / "checkpoint" / "model.safetensors").read_bytes()).hexdigest()
+    change_config(folder, {"source": "./checkpoint", "checksums": {"model.safetensors": weights}}[key], "models", "mine", key)
+    rules = plan(folder).rules
+    assert rules["record_source"] == rules["reduce_frequency"] == rules["join_provenance"] == 1
+    assert not {"describe_model", "prove_dead"} & set(rules)
+    assert not [rule for rule in rules if "collect" in rule or "tokenize" in rule]
+
+
+def test_a_revision_of_a_folder_is_none(folder):
+    change_config(folder, "abc", "models", "mine", "revision")
     assert plan(folder).nothing_to_do
 
 
@@ -55,7 +87,8 @@ def test_more_tokens_collect_the_last_shard_and_new_ones_and_the_extra_ones(fold
     change_config(folder, 130, "corpora", "mytext", "core", "prose", "tokens")
     run = plan(folder)
     assert shards(run.planned) == shards(run.planned, TOKENIZED) == {"core/prose/1", "core/prose/2", "extra/prose/0"}
-    assert run.rules == {"tokenize_shard": 3, "collect_stage": 3, "collect_last_stage": 3} | BEHIND_COUNTERS
+    text = {"tokenize_shard": 3, "order_ngrams": 2, "index_ngrams": 1}
+    assert run.rules == text | {"collect_stage": 3, "collect_last_stage": 3} | BEHIND_COUNTERS | {"recollect_ngrams": 4}
 
 
 def test_more_tokens_of_extra_leave_core_alone(folder):
@@ -68,7 +101,8 @@ def test_a_new_domain_keeps_every_shard(folder):
     change_config(folder, {"path": "data/code/*.txt", "tokens": 30}, "corpora", "mytext", "core", "a-first.one")
     run = plan(folder)
     assert shards(run.planned) == shards(run.planned, TOKENIZED) == {"core/a-first.one/0"}
-    assert run.rules == {"tokenize_shard": 1, "collect_stage": 1, "collect_last_stage": 1} | BEHIND_COUNTERS
+    text = {"tokenize_shard": 1, "order_ngrams": 1, "index_ngrams": 1}
+    assert run.rules == text | {"collect_stage": 1, "collect_last_stage": 1} | BEHIND_COUNTERS | {"recollect_ngrams": 4}
 
 
 def test_a_changed_source_file_runs_its_domain_only(folder):
@@ -121,11 +155,13 @@ def test_the_place_of_the_project_is_in_no_record(finished, project):
     ("module", "rules"),
     [
         ("figures/dead.py", {"plot_dead": 1}),
-        ("figures/style.py", {"plot_dead": 1}),
+        ("figures/style.py", PLOTS),
         ("findings/dead.py", {"classify_dead": 1, "plot_dead": 1, "join_summary": 1}),
+        ("findings/coverage.py", COVERAGE | {"join_summary": 1}),
+        ("findings/covering.py", COUNTED | {"join_summary": 1}),
         ("report/provenance.py", {"join_provenance": 1}),
         ("models/bounds.py", {"prove_dead": 1, "classify_dead": 1, "plot_dead": 1, "join_summary": 1}),
-        ("collect/stream.py", {k: v for k, v in ALL.items() if k != "tokenize_shard"}),
+        ("collect/stream.py", COLLECTED),
         ("corpora/windows.py", ALL),
         ("models/train.py", {}),
         ("census.py", {}),

@@ -66,8 +66,8 @@ def test_from_recipe_to_table(done: Path):
     checkpoints = done / RUN / "nopos" / "checkpoints"
     assert {path.name for path in checkpoints.iterdir() if path.is_dir()} == {"step-6", "step-12"}
     assert not load_file(checkpoints / "step-6" / "model.safetensors")["model.decoder.embed_positions.weight"].any()
-    description = json.loads((done / "results" / "early" / "model.json").read_text())
-    assert description["source"] == "training.tiny"
+    source = json.loads((done / "results" / "early" / "source.json").read_text())
+    assert source["source"] == "training.tiny"
     assert not (done / RUN / "positions").exists()
     assert "step 6: loss" in (done / RUN / "logs" / "train_model" / "nopos.log").read_text()
     assert "Writing model shards" not in (done / RUN / "logs" / "train_model" / "nopos.log").read_text()

@@ -7,6 +7,10 @@ from neuroncensus.census import Census, alternatives
 census = Census(config, Path(workflow.basedir))
 
 
+onstart:
+    census.link_scratch()
+
+
 wildcard_constraints:
     model="[^/]+",
     corpus=alternatives(config["corpora"]),

@@ -3,7 +3,8 @@
 
 rule prove_dead:
     input:
-        frequency="results/{model}/frequency.parquet",
+        # For what it says of the run; not frequency.parquet, which a model's source changes too.
+        frequency="results/{model}/frequency/stage-1.parquet",
         description="results/{model}/model.json",
     output:
         bounds="results/{model}/bounds.parquet",

@@ -13,11 +13,31 @@ rule describe_model:
     conda:
         "../../envs/neuroncensus.yaml"
     params:
-        source=lambda wc: census.model_source(wc.model),
-        revision=lambda wc: config["models"][wc.model].get("revision"),
-        checksums=lambda wc: config["models"][wc.model].get("checksums"),
         code=census.code("describe_model"),
-        # Functions of `output` are not recorded: a place on this machine must not make results stale elsewhere.
+        # Functions of `output` are not recorded: a place on this machine must not make results stale elsewhere, and
+        # a checksum given later is for the rule below.
+        checksums=lambda wc, output: config["models"][wc.model].get("checksums"),
         folder=lambda wc, output: census.model_folder(wc.model),
     script:
         "../scripts/describe_model.py"
+
+
+# Behind the description, so that what is only said of the weights is no reason to collect again.
+rule record_source:
+    input:
+        description="results/{model}/model.json",
+    output:
+        source="results/{model}/source.json",
+    log:
+        "results/{model}/logs/record_source.log",
+    conda:
+        "../../envs/neuroncensus.yaml"
+    params:
+        source=lambda wc: census.model_source(wc.model),
+        # Whatever the configuration says: a folder has none.
+        revision=None,
+        checksums=lambda wc: config["models"][wc.model].get("checksums"),
+        code=census.code("record_source"),
+        folder=lambda wc, output: census.model_folder(wc.model),
+    script:
+        "../scripts/record_source.py"

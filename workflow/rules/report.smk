@@ -21,6 +21,9 @@ rule write_plan:
 rule join_summary:
     input:
         dead="results/{model}/dead.parquet",
+        coverage="results/{model}/coverage.parquet",
+        detectors="results/{model}/detectors.parquet",
+        detector_ngrams="results/{model}/detector_ngrams.parquet",
     output:
         summary="results/{model}/summary.json",
     log:

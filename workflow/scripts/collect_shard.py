@@ -3,11 +3,14 @@ from pathlib import Path
 from neuroncensus.jobs import job
 
 with job(snakemake.log[0]):
-    from neuroncensus.collect.shard import Settings, collect_shard
+    from neuroncensus.collect.shard import collect_configured
 
     before = [Path(file) for file in snakemake.input.hidden]
-    collect_shard(
-        Settings(**snakemake.params.settings),
+    collect_configured(
+        snakemake.params.settings,
+        snakemake.params.ngrams,
+        [Path(file) for file in snakemake.input.order],
+        Path(snakemake.output.ngrams),
         folder=Path(snakemake.params.folder),
         description=Path(snakemake.input.description),
         windows=Path(snakemake.input.windows),

@@ -8,8 +8,6 @@ with job(snakemake.log[0]):
     describe_model(
         Path(snakemake.params.folder),
         model=snakemake.wildcards.model,
-        source=snakemake.params.source,
-        revision=snakemake.params.revision,
         checksums=snakemake.params.checksums,
         out=Path(snakemake.output.description),
     )

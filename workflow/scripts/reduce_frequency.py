@@ -5,4 +5,5 @@ from neuroncensus.jobs import job
 with job(snakemake.log[0]):
     from neuroncensus.findings.frequency import reduce_frequency
 
-    reduce_frequency([Path(shard) for shard in snakemake.input.shards], Path(snakemake.input.description), Path(snakemake.output.table))
+    stages = [Path(stage) for stage in snakemake.input.stages]
+    reduce_frequency(stages, Path(snakemake.input.source), Path(snakemake.output.table))

@@ -5,11 +5,18 @@ active at a text position. A document may lie in several shards, so those at a s
 on in the neighbours, are not counted here but written as they are; the reduction joins them.
 """
 
+import logging
+from collections.abc import Callable
+
 import numpy
+import pyarrow
 import torch
 
 from neuroncensus.collect.batches import Batch
-from neuroncensus.collect.observation import Observation
+from neuroncensus.collect.observation import Observation, Wanted
+from neuroncensus.tables import COUNTERS
+
+log = logging.getLogger(__name__)
 
 
 class ActivationRecorder:
@@ -19,9 +26,10 @@ class ActivationRecorder:
         documents: the document of each window of the shard, (W,) int64, in the order of the text.
         neurons: F.
         device: where the values are.
+        write: given the rows of each layer, as `neuroncensus.tables.COUNTERS`.
     """
 
-    def __init__(self, documents: numpy.ndarray, neurons: int, device: torch.device):
+    def __init__(self, documents: numpy.ndarray, neurons: int, device: torch.device, write: Callable[[pyarrow.Table], object]):
         _, window_slot, windows_of = numpy.unique(documents, return_inverse=True, return_counts=True)
         self.ends = (window_slot[0], window_slot[-1])
         # Documents of one window are counted at once; the others, few as each but one fills a window, wait for all of theirs.
@@ -31,12 +39,14 @@ class ActivationRecorder:
         self.slots = torch.from_numpy(numpy.where(waits, place, -1)[window_slot]).to(device)  # (W,)
         self.waiting = int(waits.sum())
         self.end_places = [int(place[slot]) for slot in self.ends]
-        self.neurons, self.device = neurons, device
+        self.windows = len(documents)
+        self.neurons, self.device, self.write = neurons, device, write
 
-    def begin(self) -> None:
+    def begin(self, layer: int) -> Wanted:
         """A new layer."""
         self.activations, self.activations_bos, self.documents = torch.zeros(3, self.neurons, dtype=torch.int64, device=self.device)
         self.active_windows = torch.zeros(self.waiting, self.neurons, dtype=torch.int32, device=self.device)
+        return Wanted()
 
     def record(self, batch: Batch, seen: Observation) -> None:
         """Add one batch."""
@@ -46,17 +56,22 @@ class ActivationRecorder:
         self.documents += seen.in_text[slots < 0].sum(dim=0)
         self.active_windows.index_add_(0, slots[slots >= 0], seen.in_text[slots >= 0].int())
 
-    def end(self) -> dict[str, numpy.ndarray]:
-        """The layer's columns, each (F,): counts, and for the documents at the two ends whether it was active there."""
+    def end(self, layer: int) -> None:
+        """Write the layer: counts, and for the documents at the two ends whether each neuron was active there."""
         active = self.active_windows > 0  # (waiting documents, F)
         first, last = (active[place] for place in self.end_places)
         inner = torch.ones(self.waiting, dtype=torch.bool, device=self.device)
         inner[self.end_places] = False
-        columns = {
-            "activations": self.activations,
-            "activations_bos": self.activations_bos,
-            "documents_inside": self.documents + active[inner].sum(dim=0),
-            "first_document_active": first,
-            "last_document_active": last,
-        }
-        return {name: column.cpu().numpy() for name, column in columns.items()}
+        counters = (self.activations, self.activations_bos, self.documents + active[inner].sum(dim=0), first, last)
+        columns = [numpy.full(self.neurons, layer), numpy.arange(self.neurons), *(counter.cpu().numpy() for counter in counters)]
+        self.write(pyarrow.table([pyarrow.array(column) for column in columns], schema=COUNTERS.schema))
+        self._warn_split_bos(layer, columns[COUNTERS.names.index("activations_bos")])
+
+    def _warn_split_bos(self, layer: int, activations_bos: numpy.ndarray) -> None:
+        """BOS at position 0 is the same input in every window, so its count is all windows or none."""
+        split = numpy.flatnonzero((activations_bos != 0) & (activations_bos != self.windows))
+        for neuron in split[:10]:
+            seen = f"{activations_bos[neuron]} of {self.windows} windows"
+            log.warning("layer %d neuron %d: active at BOS of %s: rounding near zero", layer, neuron, seen)
+        if len(split) > 10:
+            log.warning("layer %d: %d neurons are active at BOS of some windows only: rounding near zero", layer, len(split))

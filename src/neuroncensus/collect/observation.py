@@ -1,9 +1,11 @@
 """What one pass over the FFN's values of a batch sees: the ReLU is applied, and what is active is counted.
 
 Two ways to the same numbers: a compiled kernel on the CPU, and torch operations, which CUDA uses and tests
-hold the kernel against. Recorders add observations up.
+hold the kernel against. Recorders add observations up. Active is what the ReLU does not make zero, NaN too: the engine
+stops on NaN, and does not leave out what could bring it there.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy
@@ -11,9 +13,29 @@ import torch
 
 from neuroncensus.collect.batches import Batch
 from neuroncensus.collect.kernel import rectify_and_count
+from neuroncensus.collect.words import WORD, words_of
 
 # The integers that a dtype's bits are looked at as, and the bits of its infinity.
 INTEGERS = {torch.float32: (torch.int32, 0x7F80_0000), torch.float16: (torch.int16, 0x7C00), torch.bfloat16: (torch.int16, 0x7F80)}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is observed beside the counts that every job keeps."""
+
+    bits: bool = False
+    positions: int = 0
+    """T: windows of exactly this length are counted position by position; 0 for none."""
+
+    @classmethod
+    def all(cls, wants: Iterable["Wanted"]) -> "Wanted":
+        """What is wanted by any."""
+        wants = list(wants)
+        return cls(any(wanted.bits for wanted in wants), max(wanted.positions for wanted in wants))
+
+    def whole(self, batch: Batch) -> int:
+        """How many windows of the batch, whose longest come first, are counted position by position."""
+        return int((batch.lengths == self.positions).sum())
 
 
 @dataclass(frozen=True)
@@ -26,20 +48,37 @@ class Observation:
     """Those at BOS, (F,) int64."""
     in_text: torch.Tensor
     """Whether it is active at a text position of each window, (w, F) bool."""
+    words: numpy.ndarray | None = None
+    """Bit i of word j says whether neuron 64 j + i is active in a row of the batch, (w * T, ceil(F / 64)) uint64 on the host;
+    rows of padding mean nothing."""
+    at_position: torch.Tensor | None = None
+    """Full windows with the neuron active at each position, (T, F) int32; None also where the batch has no full window."""
 
 
-def observe_with_torch(values: torch.Tensor, batch: Batch) -> Observation:
+def _pack(active: torch.Tensor) -> numpy.ndarray:
+    """Truth values, (rows, F), as words, (rows, ceil(F / 64))."""
+    rows, neurons = active.shape
+    padded = torch.nn.functional.pad(active.view(torch.uint8), (0, words_of(neurons) * WORD - neurons))
+    places = torch.tensor([1 << bit for bit in range(8)], dtype=torch.uint8, device=active.device)
+    octets = (padded.view(rows, -1, 8) * places).sum(dim=2, dtype=torch.uint8)  # (rows, 8 words)
+    return octets.cpu().numpy().view("<u8")
+
+
+def observe_with_torch(values: torch.Tensor, batch: Batch, wanted: Wanted) -> Observation:
     """Apply the ReLU in place and count, on any device. `values`: pre-activations, (w, T, F)."""
-    active = torch.relu_(values) > 0
+    active = torch.relu_(values) != 0
     if batch.padded:
         active &= torch.from_numpy(batch.real()).to(values.device)[:, :, None]
     at_bos = active[:, 0].sum(dim=0)
     # Bytes are summed several times faster than truth values.
     in_window = active.view(torch.uint8)[:, 1:].sum(dim=1, dtype=torch.int32)  # (w, F)
-    return Observation(at_bos + in_window.sum(dim=0), at_bos, in_window > 0)
+    words = _pack(active.flatten(0, 1)) if wanted.bits else None
+    full = wanted.whole(batch)
+    at_position = active[:full].view(torch.uint8).sum(dim=0, dtype=torch.int32) if full else None
+    return Observation(at_bos + in_window.sum(dim=0), at_bos, in_window > 0, words, at_position)
 
 
-def observe_compiled(values: torch.Tensor, batch: Batch) -> Observation:
+def observe_compiled(values: torch.Tensor, batch: Batch, wanted: Wanted) -> Observation:
     """The same in one pass over memory, on the CPU; values of padding may stay negative."""
     windows, length, neurons = values.shape
     integer, infinity = INTEGERS[values.dtype]
@@ -48,11 +87,14 @@ def observe_compiled(values: torch.Tensor, batch: Batch) -> Observation:
     negative_infinity = kind(infinity - (1 << (8 * bits.itemsize - 1)))
     activations, at_bos = numpy.zeros((2, neurons), dtype=numpy.int64)
     in_text = numpy.empty((windows, neurons), dtype=bool)
-    rectify_and_count(bits, length, batch.lengths, kind(infinity), negative_infinity, activations, at_bos, in_text)
-    return Observation(*(torch.from_numpy(array) for array in (activations, at_bos, in_text)))
+    words = numpy.empty((windows * length, words_of(neurons)) if wanted.bits else (0, 0), dtype=numpy.uint64)
+    at_position = numpy.zeros((length, neurons) if wanted.whole(batch) else (0, 0), dtype=numpy.int32)
+    rectify_and_count(bits, length, batch.lengths, negative_infinity, activations, at_bos, in_text, words, at_position)
+    counted = (torch.from_numpy(array) for array in (activations, at_bos, in_text))
+    return Observation(*counted, words if len(words) else None, torch.from_numpy(at_position) if len(at_position) else None)
 
 
-def observe(values: torch.Tensor, batch: Batch) -> Observation:
+def observe(values: torch.Tensor, batch: Batch, wanted: Wanted) -> Observation:
     """Apply the ReLU to `values`, pre-activations (w, T, F), in place, and count what is active."""
     compiled = values.device.type == "cpu" and values.dtype in INTEGERS and values.is_contiguous()
-    return observe_compiled(values, batch) if compiled else observe_with_torch(values, batch)
+    return observe_compiled(values, batch, wanted) if compiled else observe_with_torch(values, batch, wanted)

@@ -1,102 +1,123 @@
 """One collect job: one shard of text through one stage of a model's layers, every counter written."""
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy
 import pyarrow
 import torch
 
 from neuroncensus.collect.activations import ActivationRecorder
-from neuroncensus.collect.batches import make_batches
-from neuroncensus.collect.devices import Compute, resolve_compute
+from neuroncensus.collect.devicememory import device_memory
 from neuroncensus.collect.hidden import hidden_writer, read_hidden
-from neuroncensus.collect.stream import embed, run_layers, stage_layers
-from neuroncensus.corpora.shards import Shard, read_shard
-from neuroncensus.errors import CensusError
+from neuroncensus.collect.job import Job, Settings, open_job
+from neuroncensus.collect.ngrams import NgramRecorder, NgramSettings, Open
+from neuroncensus.collect.positions import PositionRecorder
+from neuroncensus.collect.recorder import Recorder
+from neuroncensus.collect.stages import first_half, stage_layers
+from neuroncensus.collect.stream import embed, run_layers
+from neuroncensus.corpora.ngrams import read_order
 from neuroncensus.models.checkpoint import Checkpoint
-from neuroncensus.models.description import Description, check_unchanged, read_description
+from neuroncensus.models.description import check_unchanged
 from neuroncensus.progress import progress
-from neuroncensus.tablefiles import write_table
-from neuroncensus.tables import COUNTERS
+from neuroncensus.tablefiles import table_writer
+from neuroncensus.tables import COUNTERS, NGRAM_COUNTERS, POSITION_COUNTERS
 
 log = logging.getLogger(__name__)
 
-KIND = "counters of activations"
+KIND, KIND_NGRAMS, KIND_POSITIONS = "counters of activations", "counters of n-grams", "counters of positions"
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What decides the bytes of a shard's counters beside its text and the weights.
+class Ngrams:
+    """What n-grams of a shard are counted, and where they are written.
 
     Attributes:
-        device, dtype: as in the config; `auto` is resolved in the job.
-        threads: torch's threads.
-        batch_tokens: rows of a batch.
-        stages: number of stages.
-        skip_silent: leave neurons that are silent in a whole batch out of the second product of its FFN.
+        settings: which pairs are kept; None counts none, and the file is empty.
+        order, ngrams: the shard's positions by n-gram and its n-grams (`neuroncensus.corpora.ngrams`); None with no settings.
+        layers: `first_half` or `all` of the model's layers.
+        out: parquet of `neuroncensus.tables.NGRAM_COUNTERS`.
     """
 
-    device: str
-    dtype: str
-    threads: int
-    batch_tokens: int
-    stages: int
-    skip_silent: bool
+    settings: NgramSettings | None
+    order: Path | None
+    ngrams: Path | None
+    layers: str
+    out: Path
 
 
-def _check_shard(shard: Shard, description: Description, part: str, domain: str, number: int) -> None:
-    found = tuple(shard.metadata[key] for key in ("part", "domain", "shard"))
-    if found != (part, domain, number):
-        raise CensusError(f"shard file of {found} was given for {(part, domain, number)}: delete it and run again")
-    vocabulary, window = description.architecture.vocabulary, description.architecture.positions
-    highest = int(shard.tokens.max(initial=0))
-    if highest >= vocabulary:
-        raise CensusError(
-            f"tokenizer and model {description.model} do not fit: token id {highest} in domain {domain}, "
-            f"but the model's vocabulary has {vocabulary} tokens: give the model its own tokenizer"
+@dataclass(frozen=True)
+class Positions:
+    """Whether full windows are counted position by position, and where.
+
+    Attributes:
+        counted: whether they are; if not, the file is empty.
+        out: parquet of `neuroncensus.tables.POSITION_COUNTERS`.
+    """
+
+    counted: bool
+    out: Path
+
+
+def covered_layers(job: Job, layers: str) -> range:
+    """The layers whose n-grams are counted: `first_half` or `all`."""
+    n_layers = job.about.architecture.n_layers
+    return range(n_layers) if layers == "all" else first_half(n_layers)
+
+
+def _recorders(job: Job, layers: range, out: Path, ngrams: Ngrams | None, positions: Positions | None, files: ExitStack) -> list[Recorder]:
+    """The counters of a job, each with its file open."""
+    neurons, device, metadata = job.about.architecture.ffn, job.compute.device, job.metadata(layers)
+    write = files.enter_context(table_writer(out, COUNTERS.schema, metadata | {"kind": KIND}))
+    recorders: list[Recorder] = [ActivationRecorder(job.text.document, neurons, device, write)]
+    if ngrams is not None:
+        covered = covered_layers(job, ngrams.layers)
+        told = {"kind": KIND_NGRAMS, "ngrams": asdict(ngrams.settings) if ngrams.settings else None, "layers_covered": len(covered)}
+        rising = table_writer(ngrams.out, NGRAM_COUNTERS.schema, metadata | told, ascending=["ngrams"])
+        write = files.enter_context(rising)
+        if ngrams.settings is not None and ngrams.order is not None and ngrams.ngrams is not None:
+            order = read_order(ngrams.order, ngrams.ngrams, job.text)
+            recorders.append(NgramRecorder(order, job.text, job.batches, neurons, covered, ngrams.settings, write))
+    if positions is not None:
+        told = {"kind": KIND_POSITIONS, "full_windows": int((job.text.lengths == job.text.metadata["window"]).sum())}
+        write = files.enter_context(table_writer(positions.out, POSITION_COUNTERS.schema, metadata | told))
+        if positions.counted:
+            recorders.append(PositionRecorder(job.text.metadata["window"], neurons, device, write))
+    return recorders
+
+
+def run_stage(
+    job: Job, layers: range, recorders: Sequence[Recorder], what: str, *, hidden_before: Path | None, hidden_after: Path | None
+) -> None:
+    """Push a shard through some layers, from the embedding or from hidden states, and let the recorders see it."""
+    d, dtype, rows = job.about.architecture.d, job.compute.dtype, job.rows
+    before, after = job.stream_settings(layers.start), job.stream_settings(layers.stop)
+    with (
+        device_memory(job, recorders),
+        Checkpoint(job.folder) as checkpoint,
+        torch.inference_mode(),
+        progress(total=job.positions * len(layers), unit="position", what=f"{what} {job.about.model}") as bar,
+        hidden_writer(hidden_after, rows, d, dtype, after) as finished,
+    ):
+        if hidden_before is None:
+            stream = embed(checkpoint, job.about.architecture, job.text, job.batches, job.compute)
+        else:
+            stream = read_hidden(hidden_before, before, rows, d, dtype)
+        run_layers(
+            checkpoint,
+            job.about.architecture,
+            stream,
+            job.batches,
+            layers,
+            recorders,
+            job.compute,
+            skip_silent=job.settings.skip_silent,
+            finished=finished,
+            advance=bar.update,
         )
-    if shard.metadata["window"] > window:
-        raise CensusError(f"window is {shard.metadata['window']} but model {description.model} has {window} positions: lower the window")
-
-
-def _stream_settings(description: Description, shard: Shard, compute: Compute, settings: Settings, done: int) -> dict:
-    """What hidden states depend on: `done` layers of a model over a shard's windows."""
-    text = {"model": description.digest, "windows": shard.metadata["content_sha256"], "layers": done}
-    return text | compute.settings() | {"batch_tokens": settings.batch_tokens, "skip_silent": settings.skip_silent}
-
-
-def _metadata(description: Description, shard: Shard, settings: Settings, compute: Compute, layers: range) -> dict:
-    told = ("corpus", "part", "domain", "shard", "window", "positions", "documents", "content_sha256")
-    return (
-        {key: shard.metadata[key] for key in told}
-        | compute.settings()
-        | {
-            "kind": KIND,
-            "model": description.model,
-            "model_digest": description.digest,
-            "windows": len(shard.document),
-            "first_document": int(shard.document[0]),
-            "last_document": int(shard.document[-1]),
-            "batch_tokens": settings.batch_tokens,
-            "stages": settings.stages,
-            "skip_silent": settings.skip_silent,
-            "first_layer": layers.start,
-            "end_layer": layers.stop,
-        }
-    )
-
-
-def _warn_split_bos(layer: int, activations_bos: numpy.ndarray, windows: int) -> None:
-    """BOS at position 0 is the same input in every window, so its count is all windows or none."""
-    split = numpy.flatnonzero((activations_bos != 0) & (activations_bos != windows))
-    for neuron in split[:10]:
-        log.warning(
-            "layer %d neuron %d: active at BOS of %d of %d windows: rounding near zero", layer, neuron, activations_bos[neuron], windows
-        )
-    if len(split) > 10:
-        log.warning("layer %d: %d neurons are active at BOS of some windows only: rounding near zero", layer, len(split))
+        check_unchanged(job.about, job.folder)
 
 
 def collect_shard(
@@ -112,66 +133,72 @@ def collect_shard(
     hidden_before: Path | None,
     hidden_after: Path | None,
     out: Path,
+    ngrams: Ngrams | None = None,
+    positions: Positions | None = None,
 ) -> None:
     """Run one stage over one shard and write its counters.
 
     Args:
-        settings: how to compute.
-        folder: the model's checkpoint.
-        description: its `model.json`; weights that changed since are refused.
-        windows: the shard's windows (`neuroncensus.corpora.shards`).
-        part, domain, shard: which shard it must be.
-        stage: from 1; `neuroncensus.collect.stream.stage_layers` says which layers.
+        settings, folder, description, windows, part, domain, shard: as `neuroncensus.collect.job.open_job` takes them.
+        stage: from 1; `neuroncensus.collect.stages.stage_layers` says which layers.
         hidden_before: hidden states of the stage before; None for stage 1.
         hidden_after: where to write the hidden states; None after the last stage.
-        out: parquet with a row for each neuron of the stage's layers (`neuroncensus.tablefiles.COUNTERS`).
+        out: parquet with a row for each neuron of the stage's layers (`neuroncensus.tables.COUNTERS`).
+        ngrams: counters of n-grams; None for none, and no file.
+        positions: counters of positions; None for none, and no file.
 
     Raises:
         CensusError: a file is corrupt or from something else, text and model do not fit, a weight or the
             residual stream is not finite.
     """
-    compute = resolve_compute(settings.device, settings.dtype, settings.threads)
-    about = read_description(description)
-    check_unchanged(about, folder)
-    text = read_shard(windows)
-    _check_shard(text, about, part, domain, shard)
-    architecture = about.architecture
-    layers = stage_layers(architecture.n_layers, settings.stages)[stage - 1]
-    batches = make_batches(text.lengths, settings.batch_tokens)
-    log.info("%s %s %d, layers %d to %d of %s, %s", part, domain, shard, layers.start, layers.stop - 1, about.model, compute.settings())
+    job = open_job(settings, folder=folder, description=description, windows=windows, part=part, domain=domain, shard=shard)
+    layers = stage_layers(job.about.architecture.n_layers, settings.stages)[stage - 1]
+    log.info("%s %s %d, layers %s of %s, %s", part, domain, shard, layers, job.about.model, job.compute.settings())
+    with ExitStack() as files:
+        recorders = _recorders(job, layers, out, ngrams, positions, files)
+        what = f"collecting {part} {domain} {shard} stage {stage} of"
+        run_stage(job, layers, recorders, what, hidden_before=hidden_before, hidden_after=hidden_after)
 
-    positions, rows = int(text.lengths.sum()), batches[-1].rows.stop
-    before, after = (_stream_settings(about, text, compute, settings, done) for done in (layers.start, layers.stop))
-    recorder = ActivationRecorder(text.document, architecture.ffn, compute.device)
-    columns: dict[str, list[numpy.ndarray]] = {name: [] for name in COUNTERS.names}
-    what = f"collecting {about.model} {part} {domain} {shard} stage {stage}"
-    with (
-        Checkpoint(folder) as checkpoint,
-        torch.inference_mode(),
-        progress(total=positions * len(layers), unit="position", what=what) as bar,
-        hidden_writer(hidden_after, rows, architecture.d, compute.dtype, after) as finished,
-    ):
-        if hidden_before is None:
-            stream = embed(checkpoint, architecture, text, batches, compute)
-        else:
-            stream = read_hidden(hidden_before, before, rows, architecture.d, compute.dtype)
-        for layer, counters in run_layers(
-            checkpoint,
-            architecture,
-            stream,
-            batches,
-            layers,
-            recorder,
-            compute,
-            skip_silent=settings.skip_silent,
-            finished=finished,
-            advance=bar.update,
-        ):
-            _warn_split_bos(layer, counters["activations_bos"], len(text.document))
-            columns["layer"].append(numpy.full(architecture.ffn, layer))
-            columns["neuron"].append(numpy.arange(architecture.ffn))
-            for name, column in counters.items():
-                columns[name].append(column)
-        check_unchanged(about, folder)
-    arrays = [pyarrow.array(numpy.concatenate(columns[f.name]) if columns[f.name] else [], type=f.type) for f in COUNTERS.schema]
-    write_table(pyarrow.table(arrays, schema=COUNTERS.schema), out, _metadata(about, text, settings, compute, layers))
+
+def collect_configured(settings: dict, ngrams: dict | None, order: Sequence[Path], out_ngrams: Path, **shard) -> None:
+    """`collect_shard` from what the configuration says.
+
+    Args:
+        settings: fields of `Settings`.
+        ngrams: `layers`, and fields of `NgramSettings`; None where no n-grams are counted.
+        order: the shard's positions by n-gram and its n-grams; nothing where none are counted.
+        out_ngrams: the file of n-gram counters; empty where none are counted.
+        shard: as `collect_shard` takes it.
+    """
+    asked = Ngrams(None, None, None, "", out_ngrams)
+    if ngrams is not None:
+        told = {key: value for key, value in ngrams.items() if key != "layers"}
+        asked = Ngrams(NgramSettings(**told), *order, ngrams["layers"], out_ngrams)
+    collect_shard(Settings(**settings), ngrams=asked, **shard)
+
+
+def collect_again(
+    settings: dict,
+    asked: dict,
+    dropped: Open,
+    write: Callable[[pyarrow.Table], object],
+    *,
+    order: Path,
+    ngrams: Path,
+    **shard,
+) -> None:
+    """Run a shard once more, as far as n-grams of some neurons are missing, and write those.
+
+    Args:
+        settings: fields of `neuroncensus.collect.job.Settings`.
+        asked: fields of `NgramSettings`.
+        dropped: what is missing.
+        write: given rows of `neuroncensus.tables.NGRAM_COUNTERS`.
+        order, ngrams: the shard's positions by n-gram and its n-grams.
+        shard: as `neuroncensus.collect.job.open_job` takes it.
+    """
+    job = open_job(Settings(**settings), **shard)
+    layers, positions = range(max(dropped) + 1), read_order(order, ngrams, job.text)
+    neurons = job.about.architecture.ffn
+    recorder = NgramRecorder(positions, job.text, job.batches, neurons, layers, NgramSettings(**asked), write, again=dropped)
+    run_stage(job, layers, [recorder], "collecting n-grams again of", hidden_before=None, hidden_after=None)

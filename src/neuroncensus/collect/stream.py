@@ -4,35 +4,21 @@ A batch-major loop loads every weight once a batch; here each is read once a sha
 buffer, rows in the order of the batches, and every block updates it in place.
 """
 
-import itertools
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-import numpy
 import torch
 
-from neuroncensus.collect.activations import ActivationRecorder
 from neuroncensus.collect.batches import Batch
 from neuroncensus.collect.devices import Compute
-from neuroncensus.collect.observation import observe
+from neuroncensus.collect.observation import Wanted, observe
+from neuroncensus.collect.recorder import Recorder
 from neuroncensus.corpora.shards import Shard
 from neuroncensus.errors import CensusError
 from neuroncensus.models.architecture import Architecture
 from neuroncensus.models.checkpoint import Checkpoint
-from neuroncensus.models.opt import Block, Embedding, load_block
-
-
-def stage_layers(n_layers: int, stages: int) -> list[range]:
-    """The layers of each stage: the first ends with the first half, the others split the rest evenly.
-
-    One stage takes all layers. Where there are more stages than layers, some are empty.
-    """
-    if stages == 1:
-        return [range(n_layers)]
-    half, rest = n_layers // 2, n_layers - n_layers // 2
-    cuts = [half + rest * k // (stages - 1) for k in range(stages)]
-    return [range(half), *(range(start, end) for start, end in itertools.pairwise(cuts))]
+from neuroncensus.models.opt import Block, Embedding, all_finite, load_block
 
 
 def embed(checkpoint: Checkpoint, architecture: Architecture, shard: Shard, batches: Sequence[Batch], compute: Compute) -> torch.Tensor:
@@ -46,7 +32,7 @@ def embed(checkpoint: Checkpoint, architecture: Architecture, shard: Shard, batc
 
 
 def _check_finite(x: torch.Tensor, layer: int, compute: Compute) -> None:
-    if not x.isfinite().all():
+    if not all_finite(x):
         advice = "set dtype to bfloat16 or float32" if compute.dtype == torch.float16 else "check the checkpoint, or set dtype to float32"
         name = str(compute.dtype).removeprefix("torch.")
         raise CensusError(f"NaN or infinity in the residual stream after layer {layer}, computed in {name}: {advice}")
@@ -70,14 +56,14 @@ def run_layers(
     stream: torch.Tensor,
     batches: Sequence[Batch],
     layers: range,
-    recorder: ActivationRecorder,
+    recorders: Sequence[Recorder],
     compute: Compute,
     *,
     skip_silent: bool,
     finished: Callable[[torch.Tensor], object],
     advance: Callable[[int], object],
-) -> Iterator[tuple[int, dict[str, numpy.ndarray]]]:
-    """Push the stream through `layers`, in place; yields (layer, counters of its neurons) as each is done.
+) -> None:
+    """Push the stream through `layers`, in place; each recorder sees every batch and writes each layer as it is done.
 
     Args:
         stream: the residual stream, (rows, d), rows in the order of `batches`; changed.
@@ -90,16 +76,20 @@ def run_layers(
     """
 
     def rectify(values: torch.Tensor, batch: Batch) -> torch.Tensor | None:
-        seen = observe(values, batch)
-        recorder.record(batch, seen)
+        seen = observe(values, batch, wanted)
+        for recorder in recorders:
+            recorder.record(batch, seen)
         # Padding may be active where no position is: what it gets is wrong then, and nobody looks.
         return seen.activations > 0 if skip_silent else None
 
+    buffer = torch.empty(
+        max(batch.rows.stop - batch.rows.start for batch in batches), architecture.ffn, dtype=compute.dtype, device=compute.device
+    )
     for layer, block in _blocks(checkpoint, architecture, layers, compute):
-        recorder.begin()
+        wanted = Wanted.all(recorder.begin(layer) for recorder in recorders)
         for batch in batches:
             x = stream[batch.rows].to(compute.device).view(*batch.shape, architecture.d)  # (w, T, d)
-            x = block(x, partial(rectify, batch=batch))
+            x = block(x, partial(rectify, batch=batch), buffer)
             if batch.padded:
                 # Attention weighs what lies behind a position with zero, and zero times NaN would be NaN.
                 x.masked_fill_(torch.from_numpy(~batch.real()).to(compute.device)[:, :, None], 0.0)
@@ -108,7 +98,8 @@ def run_layers(
             if layer == layers[-1]:
                 finished(stream[batch.rows])
             advance(int(batch.lengths.sum()))
-        yield layer, recorder.end()
+        for recorder in recorders:
+            recorder.end(layer)
     if not layers:
         for batch in batches:
             finished(stream[batch.rows])

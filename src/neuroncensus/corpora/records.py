@@ -45,6 +45,14 @@ def _decoded(raw: bytes, where: str) -> str:
         raise CensusError(f"{where} is not UTF-8 (byte 0x{raw[error.start]:02x} at offset {error.start}): convert it to UTF-8") from error
 
 
+def _decoded_file(raw: bytes, path: str) -> str:
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start)
+        return _decoded(raw.split(b"\n")[line], f"{path}:{line + 1}")
+
+
 def _checked(text: object, field: str, where: str) -> str:
     if not isinstance(text, str):
         kind = "null" if text is None else type(text).__name__
@@ -188,7 +196,7 @@ def _whole_file(path: str, field: str, first: int, start: int) -> Documents:
     if first >= start:
         with _reading(path):
             raw = Path(path).read_bytes()
-        yield Document(first, _decoded(raw.removeprefix(BYTE_ORDER_MARK), path), path)
+        yield Document(first, _decoded_file(raw.removeprefix(BYTE_ORDER_MARK), path), path)
     return 1
 
 

@@ -1,5 +1,8 @@
 """Text to token ids with special tokens switched off: a literal `</s>` in a text is ordinary characters.
 
+A byte-level BPE, OPT's, has no other way. Vocabularies that match whole words have the literal itself as a word, and it
+would come out as the special token: such a text is refused.
+
 Only the compiled `tokenizers` package is needed. The ids do not depend on its threads.
 """
 
@@ -25,11 +28,15 @@ class TextTokenizer:
 
     Attributes:
         fingerprint: sha256 over the names and bytes of what was read from the folder.
+        folder: where it was read from.
+        special: id and token of those that may stand in front of a text only, never in it; unknown words' is not among them.
         size: number of tokens in the vocabulary, special and added ones included.
     """
 
     _tokenizer: Tokenizer
     fingerprint: str
+    folder: Path
+    special: dict[int, str]
 
     @property
     def size(self) -> int:
@@ -38,6 +45,20 @@ class TextTokenizer:
     def encode(self, texts: list[str]) -> list[list[int]]:
         """Token ids of each text, without BOS or any other special token."""
         return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
+
+    def check(self, ids: numpy.ndarray, where: str) -> None:
+        """Text tokens, (tokens,), hold no special one.
+
+        Raises:
+            CensusError: they do; names the tokenizer, the token, and `where` the text stands.
+        """
+        found = ids[numpy.isin(ids, list(self.special))]
+        if len(found):
+            token = self.special[int(found[0])]
+            raise CensusError(
+                f"{where}: tokenizer {self.folder} makes its special token {token}, id {found[0]}, of a `{token}` in the text, "
+                "where it must be ordinary characters: take it out of the text, or leave the document out"
+            )
 
     def decode(self, ids: list[int]) -> str:
         """The text of token ids, special tokens spelled out; bytes that are no UTF-8 become U+FFFD."""
@@ -76,6 +97,13 @@ def _from_json(path: Path) -> tuple[Tokenizer, list[bytes]]:
     if isinstance(tokenizer.model, models.BPE):
         tokenizer.model.dropout = None
     return tokenizer, [b"tokenizer.json", content]
+
+
+def _special(tokenizer: Tokenizer) -> dict[int, str]:
+    model = json.loads(tokenizer.to_str())["model"]
+    unknown = {model.get("unk_id"), tokenizer.token_to_id(model.get("unk_token") or "")}
+    added = tokenizer.get_added_tokens_decoder().items()
+    return {number: token.content for number, token in added if token.special and number not in unknown}
 
 
 def _from_merges(vocabulary: Path, merges: Path, prefix_space: bool) -> tuple[Tokenizer, list[bytes]]:
@@ -118,7 +146,7 @@ def load_tokenizer(folder: Path | str) -> TextTokenizer:
     digest = hashlib.sha256()
     for part in parts:
         digest.update(len(part).to_bytes(8, "little") + part)
-    return TextTokenizer(tokenizer, digest.hexdigest())
+    return TextTokenizer(tokenizer, digest.hexdigest(), folder, _special(tokenizer))
 
 
 def tokenize_documents(documents: Iterator[Document], tokenizer: TextTokenizer, characters: int) -> Iterator[tuple[int, numpy.ndarray]]:
@@ -128,14 +156,16 @@ def tokenize_documents(documents: Iterator[Document], tokenizer: TextTokenizer, 
         characters: about how much text to tokenize at once, in parallel; at most 1 MB and 256 documents.
 
     Raises:
-        CensusError: from `documents`, once every document before the fault has been given out: whether a
-            fault behind the last document needed is met does not hang on the size of a batch.
+        CensusError: a special token comes out of a text, or from `documents`; once every document before the fault has
+            been given out: whether a fault behind the last document needed is met does not hang on the size of a batch.
     """
 
     def encoded() -> Iterator[tuple[int, numpy.ndarray]]:
         rows = tokenizer.encode([document.text for document in batch])
         for document, row in zip(batch, rows, strict=True):
-            yield document.index, numpy.asarray(row, dtype=numpy.int32)
+            ids = numpy.asarray(row, dtype=numpy.int32)
+            tokenizer.check(ids, document.where)
+            yield document.index, ids
 
     batch: list[Document] = []
     size = 0

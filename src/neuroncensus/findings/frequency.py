@@ -1,5 +1,7 @@
 """The reduction of a model's shards: how often each neuron is active, for every domain of core and extra."""
 
+import hashlib
+import logging
 from collections.abc import Sequence
 from importlib.metadata import version
 from itertools import groupby
@@ -10,22 +12,19 @@ import numpy
 import pyarrow
 
 from neuroncensus.errors import CensusError
+from neuroncensus.findings.agree import check_shards
 from neuroncensus.models.description import read_description
-from neuroncensus.tablefiles import read_metadata, read_table, write_table
+from neuroncensus.models.origin import read_source
+from neuroncensus.tablefiles import read_metadata, read_table, table_writer, write_table
 from neuroncensus.tables import COUNTERS, FREQUENCY
 
-# What all shards of one census share. The first three are the machine's: `auto` may resolve otherwise elsewhere.
-SHARED = ("dtype", "device", "threads", "model", "model_digest", "corpus", "window", "batch_tokens", "stages", "skip_silent")
+# What those of one stage share.
+LAYERS = ("first_layer", "end_layer")
 WHAT = "shard file"
+# Neurons that a warning is written about, each.
+TOLD = 10
 
-
-def _check_shared(first: tuple[Path, dict], other: tuple[Path, dict]) -> None:
-    for key in SHARED:
-        if first[1].get(key) != other[1].get(key):
-            raise CensusError(
-                f"shard files {first[0]} and {other[0]} differ in {key}: {first[1].get(key)} and {other[1].get(key)}: "
-                "set it in the config and collect both again, or delete one of them and run again"
-            )
+log = logging.getLogger(__name__)
 
 
 class _Documents:
@@ -58,29 +57,18 @@ class _Documents:
         return self.active + self._open_active
 
 
-def _read_stages(files: Sequence[tuple[Path, dict]]) -> dict[str, numpy.ndarray]:
-    """The counters of one shard over all its stages; each (layers * F,)."""
-    tables = [read_table(path, COUNTERS.names, what=WHAT) for path, _ in files]
-    ends = [metadata["end_layer"] for _, metadata in files]
-    starts = [metadata["first_layer"] for _, metadata in files]
-    text = {metadata["content_sha256"] for _, metadata in files}
-    if starts != [0, *ends[:-1]] or len(text) != 1:
-        raise CensusError(f"shard files {files[0][0]} and {files[-1][0]} are not stages of one collection: delete them and run again")
-    return {name: numpy.concatenate([table[name].to_numpy() for table in tables]) for name in COUNTERS.names}
-
-
 def _reduce_domain(files: Sequence[tuple[Path, dict]]) -> dict[str, Any]:
-    shards = [list(group) for _, group in groupby(files, key=lambda file: file[1]["shard"])]
-    numbers = [group[0][1]["shard"] for group in shards]
-    if numbers != list(range(len(shards))):
-        raise CensusError(f"shard files of domain {files[0][1]['domain']} are of shards {numbers}, not 0 to {len(shards) - 1}: run again")
+    numbers = [metadata["shard"] for _, metadata in files]
+    if numbers != list(range(len(files))):
+        raise CensusError(f"shard files of domain {files[0][1]['domain']} are of shards {numbers}, not 0 to {len(files) - 1}: run again")
     total: dict[str, Any] = {"tokens": 0}
     documents = None
-    for group in shards:
-        table = _read_stages(group)
+    for path, metadata in files:
+        read = read_table(path, COUNTERS.names, what=WHAT)
+        table = {name: read[name].to_numpy() for name in COUNTERS.names}
         documents = documents or _Documents(len(table["layer"]))
-        documents.add(group[0][1], table)
-        total["tokens"] += group[0][1]["positions"]
+        documents.add(metadata, table)
+        total["tokens"] += metadata["positions"]
         for name in ("activations", "activations_bos"):
             total[name] = total.get(name, 0) + table[name]
         total["layer"], total["neuron"] = table["layer"], table["neuron"]
@@ -88,22 +76,32 @@ def _reduce_domain(files: Sequence[tuple[Path, dict]]) -> dict[str, Any]:
     return total | {"documents": documents.count, "documents_active": documents.finish()}
 
 
-def reduce_frequency(shards: Sequence[Path], description: Path, out: Path) -> None:
-    """Add up the counters of all shards of a model.
+def _warn_split_bos(activations_bos: numpy.ndarray, layer: numpy.ndarray, neuron: numpy.ndarray, windows: int) -> None:
+    """BOS at position 0 is the same input in every window of every shard, so its count is all windows or none."""
+    split = numpy.flatnonzero((activations_bos != 0) & (activations_bos != windows))
+    for row in split[:TOLD]:
+        seen = f"{activations_bos[row]} of {windows} windows"
+        log.warning("layer %d neuron %d: active at BOS of %s over all shards: rounding near zero", layer[row], neuron[row], seen)
+    if len(split) > TOLD:
+        log.warning("%d neurons are active at BOS of some windows only, over all shards: rounding near zero", len(split))
+
+
+def reduce_stage(shards: Sequence[Path], description: Path, out: Path) -> None:
+    """Add up the counters of all shards of a model in one stage.
 
     Args:
-        shards: counter files of `collect_shard`: every stage of every shard of every part and domain, stages of
-            a shard and shards of a domain in order.
+        shards: counter files of `collect_shard`: one stage of every shard of every part and domain, shards of a domain
+            in order.
         description: the model's `model.json`.
-        out: `frequency.parquet`, sorted by layer, neuron, part, domain.
+        out: parquet of `neuroncensus.tables.FREQUENCY` with the stage's layers, sorted by layer, neuron, part, domain.
 
     Raises:
         CensusError: a file is corrupt, or the shards are not of one census (names both files and the setting).
     """
     files = [(path, read_metadata(path, what=WHAT)) for path in shards]
     about = read_description(description)
+    check_shards(files, *LAYERS)
     for path, metadata in files:
-        _check_shared(files[0], (path, metadata))
         if metadata["model_digest"] != about.digest:
             raise CensusError(f"{WHAT} {path} is of other weights than {description}: delete it and run again")
     domains = {key: _reduce_domain(list(group)) for key, group in groupby(files, key=lambda file: (file[1]["part"], file[1]["domain"]))}
@@ -119,6 +117,32 @@ def reduce_frequency(shards: Sequence[Path], description: Path, out: Path) -> No
     table = pyarrow.table({name: pyarrow.array(columns[name]) for name in FREQUENCY.names}, schema=FREQUENCY.schema)
     first = files[0][1]
     shared = {key: first[key] for key in ("model", "model_digest", "corpus", "window", "dtype", "device", "threads")}
-    windows = sum({(m["part"], m["domain"], m["shard"]): m["windows"] for _, m in files}.values())
-    source = {"source": about.source, "revision": about.revision, "version": version("neuroncensus")}
-    write_table(table, out, shared | {"windows": windows} | source)
+    windows = sum(metadata["windows"] for _, metadata in files)
+    any_domain = domains[keys[0]]
+    _warn_split_bos(sum(of_domain["activations_bos"] for of_domain in domains.values()), any_domain["layer"], any_domain["neuron"], windows)
+    texts = hashlib.sha256("".join(metadata["content_sha256"] for _, metadata in files).encode()).hexdigest()
+    told = {"windows": windows, "text_sha256": texts, "version": version("neuroncensus")} | {key: first[key] for key in LAYERS}
+    write_table(table, out, shared | told)
+
+
+def reduce_frequency(stages: Sequence[Path], source: Path, out: Path) -> None:
+    """Put the stages of a model together.
+
+    Args:
+        stages: what `reduce_stage` wrote, of every stage in order.
+        source: the model's `source.json`.
+        out: `frequency.parquet`, sorted by layer, neuron, part, domain.
+
+    Raises:
+        CensusError: a file is corrupt, or the stages are not of one census or not of the weights that `source` is of.
+    """
+    metadata = [read_metadata(path) for path in stages]
+    shared = {key: value for key, value in metadata[0].items() if key not in LAYERS}
+    end = 0
+    for path, of_stage in zip(stages, metadata, strict=True):
+        if of_stage != shared | {"first_layer": end, "end_layer": of_stage["end_layer"]}:
+            raise CensusError(f"{stages[0]} and {path} are not stages of one census: delete both and run again")
+        end = of_stage["end_layer"]
+    with table_writer(out, FREQUENCY.schema, shared | read_source(source, shared["model_digest"])) as write:
+        for path in stages:
+            write(read_table(path))

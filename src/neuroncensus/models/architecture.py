@@ -13,6 +13,8 @@ from neuroncensus.errors import CensusError
 CONFIG = "config.json"
 # "Active" means a value that is not exactly zero, so only these can be counted (section 2: ReLU).
 EXACT_ZERO_ACTIVATIONS = ("relu", "relu2")
+# What configs of other model types call the activation; OPT's have the first.
+ACTIVATION_KEYS = ("activation_function", "hidden_act", "hidden_activation")
 # Rows of OPT's position table before that of position 0.
 POSITION_OFFSET = 2
 
@@ -104,6 +106,17 @@ def _flag(config: dict[str, Any], key: str, where: str, default: bool) -> bool:
     return value
 
 
+def _check_activation(config: dict[str, Any], where: str) -> None:
+    opt = config.get("model_type") == "opt"
+    for key in ACTIVATION_KEYS[:1] if opt else ACTIVATION_KEYS:
+        activation = config.get(key, "relu")
+        if activation not in EXACT_ZERO_ACTIVATIONS and (opt or activation is not None):
+            raise CensusError(
+                f"{where} has {key} {activation!r}, an activation whose zeros are not exact: "
+                f"take a model with one of {', '.join(EXACT_ZERO_ACTIVATIONS)}"
+            )
+
+
 def read_architecture(config: dict[str, Any], where: str) -> Architecture:
     """The architecture that a `config.json` describes.
 
@@ -112,17 +125,12 @@ def read_architecture(config: dict[str, Any], where: str) -> Architecture:
         where: what the sentences name, such as the file's path.
 
     Raises:
-        CensusError: another model type, an activation whose zeros are not exact, or a missing or senseless value.
+        CensusError: an activation whose zeros are not exact, another model type, or a missing or senseless value.
     """
+    _check_activation(config, where)
     family = config.get("model_type")
     if family != "opt":
         raise CensusError(f"{where} has model_type {family!r}: this version reads OPT (model_type 'opt')")
-    activation = config.get("activation_function", "relu")
-    if activation not in EXACT_ZERO_ACTIVATIONS:
-        raise CensusError(
-            f"{where} has activation_function {activation!r}, an activation whose zeros are not exact: "
-            f"take a model with one of {', '.join(EXACT_ZERO_ACTIVATIONS)}"
-        )
     d, heads, vocabulary = (_count(config, key, where) for key in ("hidden_size", "num_attention_heads", "vocab_size"))
     if d % heads:
         raise CensusError(f"{where} has hidden_size {d}, not divisible by num_attention_heads {heads}: get the config of the model again")
@@ -138,7 +146,7 @@ def read_architecture(config: dict[str, Any], where: str) -> Architecture:
         heads=heads,
         vocabulary=vocabulary,
         positions=_count(config, "max_position_embeddings", where),
-        activation=activation,
+        activation=config.get("activation_function", "relu"),
         embedding_width=_count(config, "word_embed_proj_dim", where, default=d),
         pre_layer_norm=pre_layer_norm,
         final_layer_norm=pre_layer_norm and not _flag(config, "_remove_final_layer_norm", where, False),

@@ -12,7 +12,7 @@ from neuroncensus.errors import CensusError
 from neuroncensus.files import atomic_path
 from neuroncensus.models.architecture import CONFIG, expected_tensors, place, read_architecture
 from neuroncensus.models.checkpoint import Checkpoint
-from neuroncensus.models.description import DTYPES, Description, FileRecord, check_unchanged, file_sha256
+from neuroncensus.models.description import DTYPES, Description, FileRecord, check_checksum, check_names, check_unchanged, file_sha256
 from neuroncensus.progress import progress
 
 # Values looked at in one go, so that a check holds a few MB whatever the tensor.
@@ -51,17 +51,7 @@ def _record(path: Path, bar: tqdm) -> FileRecord:
     return FileRecord(path.name, state.st_size, state.st_mtime_ns, file_sha256(path, bar.update))
 
 
-def _check_checksum(folder: Path, record: FileRecord, checksums: Mapping[str, str]) -> None:
-    asked = checksums.get(record.name, record.sha256)
-    if asked.lower() != record.sha256:
-        raise CensusError(
-            f"{folder / record.name} has another checksum than its model's: asked sha256 {asked}, found {record.sha256}; get the file again"
-        )
-
-
-def describe_model(
-    folder: Path, *, model: str, source: str, revision: str | None, out: Path, checksums: Mapping[str, str] | None = None
-) -> None:
+def describe_model(folder: Path, *, model: str, out: Path, checksums: Mapping[str, str] | None = None) -> None:
     """Check a checkpoint and write its description.
 
     Checked: every tensor that the architecture computes with is there, with its shape, as float16, bfloat16 or
@@ -71,11 +61,9 @@ def describe_model(
     Args:
         folder: the checkpoint (`Checkpoint`).
         model: its name in the config.
-        source: its `source` as the config writes it.
-        revision: the resolved commit of a Hub model, else None.
         out: the JSON file to write: keys sorted, file names without folders.
         checksums: name of a file of the checkpoint -> its SHA-256 in hexadecimal digits; files without one are not held
-            against any, names of other files are ignored.
+            against any.
 
     Raises:
         CensusError: a check failed (names the file or tensor and layer), or as `Checkpoint` and `read_architecture`.
@@ -88,15 +76,16 @@ def describe_model(
         dtypes = _check_tensors(checkpoint, {name: shapes[name] for name in names})
         index: list[Path] = [checkpoint.index] if checkpoint.index else []
         paths: list[Path] = sorted([*checkpoint.files, *index, folder / CONFIG])
+        check_names(checksums or {}, [path.name for path in paths], folder)
         size = sum(path.stat().st_size for path in paths) + sum(checkpoint.tensor(name).nbytes for name in names)
         with progress(total=size, unit="B", what=f"checking {model}") as bar:
             records = []
             for path in paths:
                 records.append(_record(path, bar))
-                _check_checksum(folder, records[-1], checksums or {})
+                check_checksum(folder, records[-1], checksums or {})
             for name in names:
                 _check_finite(checkpoint, name, bar)
-    description = Description(model, source, revision, architecture, dtypes, tuple(records))
+    description = Description(model, architecture, dtypes, tuple(records))
     check_unchanged(description, folder)
     with atomic_path(out) as partial:
         partial.write_text(json.dumps(asdict(description), indent=2, sort_keys=True) + "\n", encoding="utf-8")

@@ -4,7 +4,7 @@ Free of torch, for the jobs that do not compute with the weights.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from hashlib import sha256
 from pathlib import Path
@@ -33,9 +33,6 @@ class Description:
     """The content of `model.json`."""
 
     model: str
-    source: str
-    """As the config writes it."""
-    revision: str | None
     architecture: Architecture
     dtypes: tuple[str, ...]
     """Names of the dtypes that the tensors are stored in, sorted."""
@@ -70,7 +67,7 @@ def read_description(path: Path) -> Description:
         values["architecture"] = _build(Architecture, values["architecture"])
         values["files"] = tuple(_build(FileRecord, record) for record in values["files"])
         values["dtypes"] = tuple(values["dtypes"])
-        if not isinstance(values["revision"], str | None) or not set(values["dtypes"]) <= set(DTYPES):
+        if not set(values["dtypes"]) <= set(DTYPES):
             raise TypeError
         return _build(Description, values)
     except (KeyError, TypeError) as error:
@@ -85,6 +82,31 @@ def file_sha256(path: Path, advance: Callable[[int], object] = lambda _bytes: No
             digest.update(chunk)
             advance(len(chunk))
     return digest.hexdigest()
+
+
+def check_names(checksums: Mapping[str, str], names: Iterable[str], folder: Path) -> None:
+    """Every checksum is of a file of the checkpoint.
+
+    Raises:
+        CensusError: one is not; names it.
+    """
+    names = list(names)
+    for name in checksums:
+        if name not in names:
+            raise CensusError(f"checksums has {name}, which is no file of checkpoint {folder}: name one of {', '.join(names)}")
+
+
+def check_checksum(folder: Path, record: FileRecord, checksums: Mapping[str, str]) -> None:
+    """Hold a file against its checksum, if there is one.
+
+    Raises:
+        CensusError: it has another.
+    """
+    asked = checksums.get(record.name, record.sha256)
+    if asked.lower() != record.sha256:
+        raise CensusError(
+            f"{folder / record.name} has another checksum than its model's: asked sha256 {asked}, found {record.sha256}; get the file again"
+        )
 
 
 def check_unchanged(description: Description, folder: Path) -> None:

@@ -20,6 +20,11 @@ SKIP_AT_MOST = 0.8
 Weights = dict[str, torch.Tensor]
 
 
+def all_finite(x: torch.Tensor) -> bool:
+    """Whether no number of a tensor is NaN or infinite; without a second tensor of its size, and in one pass."""
+    return bool(torch.stack(torch.aminmax(x)).isfinite().all())
+
+
 def load_tensor(checkpoint: Checkpoint, name: str, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
     """One tensor in the run's dtype, on its device.
 
@@ -28,7 +33,7 @@ def load_tensor(checkpoint: Checkpoint, name: str, dtype: torch.dtype, device: t
     """
     # A copy even where nothing changes: products must not read a mapped file, which memory pressure takes away.
     tensor = checkpoint.tensor(name).to(device=device, dtype=dtype, copy=True)
-    if not tensor.isfinite().all():
+    if not all_finite(tensor):
         raise CensusError(
             f"{place(name)} of {checkpoint.file_of(name)} is not finite as {str(dtype).removeprefix('torch.')}: "
             "set dtype to bfloat16 or float32, or get the file again"
@@ -70,7 +75,7 @@ class Block:
         def split(y: torch.Tensor) -> torch.Tensor:
             return y.view(windows, length, heads, d // heads).transpose(1, 2)  # (windows, heads, T, d / heads)
 
-        query = split(_linear(x, self.weights, "self_attn.q_proj") * (d // heads) ** -0.5)
+        query = split(_linear(x, self.weights, "self_attn.q_proj").mul_((d // heads) ** -0.5))
         key = split(_linear(x, self.weights, "self_attn.k_proj"))
         value = split(_linear(x, self.weights, "self_attn.v_proj"))
         mixed = F.scaled_dot_product_attention(query, key, value, is_causal=length > 1, scale=1.0)
@@ -85,8 +90,21 @@ class Block:
                 return F.linear(values.index_select(1, columns), weight, self.weights.get("fc2.bias"))
         return _linear(values, self.weights, "fc2")
 
-    def __call__(self, x: torch.Tensor, rectify: Callable[[torch.Tensor], torch.Tensor | None]) -> torch.Tensor:
+    def _read(self, x: torch.Tensor, buffer: torch.Tensor | None) -> torch.Tensor:
+        """The first product of the FFN, (rows, d) to (rows, F)."""
+        if buffer is None:
+            return _linear(x, self.weights, "fc1")
+        weight, bias = self.weights["fc1.weight"].T, self.weights.get("fc1.bias")
+        out = buffer[: len(x)]
+        return torch.mm(x, weight, out=out) if bias is None else torch.addmm(bias, x, weight, out=out)
+
+    def __call__(
+        self, x: torch.Tensor, rectify: Callable[[torch.Tensor], torch.Tensor | None], buffer: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """The layer's output for (windows, T, d).
+
+        `buffer`, (rows, F) with as many rows at least, is where the pre-activations are written: fresh memory for them costs
+        as much as counting does.
 
         `rectify` is given the pre-activations, (windows, T, F), to apply the ReLU to in place and to count. What it
         returns says which neurons any position activates, (F,) bool: the others add exactly nothing and are left out of
@@ -95,16 +113,16 @@ class Block:
         windows, length, d = x.shape
         before = self.architecture.pre_layer_norm
         attended = self._attend(_layer_norm(x, self.weights, "self_attn_layer_norm") if before else x)
-        x = x + attended
+        x = attended.add_(x)  # in place: the sum is the same in either order
         if not before:
             x = _layer_norm(x, self.weights, "self_attn_layer_norm")
         residual = x.reshape(-1, d)  # (windows * T, d)
-        values = _linear(_layer_norm(residual, self.weights, "final_layer_norm") if before else residual, self.weights, "fc1")
+        values = self._read(_layer_norm(residual, self.weights, "final_layer_norm") if before else residual, buffer)
         active = rectify(values.view(windows, length, -1))
         if self.architecture.activation == "relu2":
             # Active means pre-activation > 0; the square of a small one may be zero.
-            values = torch.square(values)
-        x = (residual + self._write(values, active)).view(windows, length, d)
+            values = values.square_()
+        x = self._write(values, active).add_(residual).view(windows, length, d)
         return x if before else _layer_norm(x, self.weights, "final_layer_norm")
 
 

@@ -8,9 +8,9 @@ import torch
 
 from neuroncensus.collect.batches import Batch
 from neuroncensus.collect.devices import Compute
-from neuroncensus.collect.observation import observe
+from neuroncensus.collect.observation import Wanted, observe
 from neuroncensus.models.architecture import Architecture, expected_tensors
-from neuroncensus.models.opt import Block
+from neuroncensus.models.opt import Block, all_finite
 from neuroncensus.report.costs import layer_flops
 from neuroncensus.report.jobmemory import block_weights
 
@@ -59,12 +59,13 @@ def measure_rate(architecture: Architecture, compute: Compute, window: int, batc
         length = min(rows, window)
         batch = Batch(numpy.arange(rows // length), numpy.full(rows // length, length), 0)
         x = torch.randn(*batch.shape, shape.d, device=compute.device, dtype=compute.dtype)
+        buffer = torch.empty(len(x) * length, shape.ffn, device=compute.device, dtype=compute.dtype)
 
         def rectify(values: torch.Tensor) -> None:
-            observe(values, batch)
+            observe(values, batch, Wanted())
 
         start = time.perf_counter()
-        bool(block(x, rectify).isfinite().all())  # read back, so that a device has finished
+        all_finite(block(x, rectify, buffer))  # read back, so that a device has finished
         seconds = time.perf_counter() - start
         return seconds, batch.shape[0] * length * layer_flops(shape, length) / seconds
 

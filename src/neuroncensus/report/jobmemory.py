@@ -1,33 +1,46 @@
 """What a collect job holds in memory at most, from the shapes alone.
 
 Symbols: d width, F neurons of a layer, T window, V rows of the embedding, e its width, S positions of the shard, b rows of a
-batch, i bytes of a number in the run's dtype, p weights of a block.
+batch, i bytes of a number in the run's dtype, p weights of a block; m sizes n of n-grams, r 2 where the rotation null is counted
+too and else 1, K the largest number of n-grams that a finding asks about.
 
-The residual stream takes `S d i`; two blocks `2 p i`, as the next one is read while this one computes;
-`d F (i + 2)` while the largest tensor is checked for values that are not finite; one batch; the counters. A batch
-takes `7 b d i` in attention (LayerNorm's output, q, k, v, heads mixed, the same put together, output; the
-scores are fused), or in the FFN `3 b d i + b F i`, with, where silent columns are skipped, up to a share of SKIP_AT_MOST of fc1's
-output and of fc2 copied once more. Before the first block, the embedding takes their place.
+The residual stream takes `S d i`; two blocks `2 p i`, as the next one is read while this one computes; fc1's output, which
+has one place for the whole job, `b F i`; then the counters of a layer, the largest of them the bits for n-grams, `S F / 8`.
+A batch takes `7 b d i` in attention (LayerNorm's output, q, k, v, heads mixed, the same put together, output; the scores are
+fused), or what counting takes, or the FFN `3 b d i` with, where silent columns are skipped, up to a share of SKIP_AT_MOST of
+fc1's output and of fc2 copied once more. Once a layer has passed, its counters are turned into rows and written, group by
+group. Before the first block, the embedding takes the place of all but the stream. Bits, order and rows of n-grams are on the
+host wherever the blocks compute.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from math import prod
 
+from neuroncensus.collect.ngrams import BLOCK, GROUP
 from neuroncensus.models.architecture import POSITION_OFFSET, Architecture, expected_tensors
 from neuroncensus.models.opt import SKIP_AT_MOST
+from neuroncensus.report.units import shown_bytes
 
 ITEMSIZE = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
 # Anonymous memory of a collect job with its libraries at work on a tiny shard: measured 0.24 GB with torch 2.13 for CPU.
 PROCESS = 250_000_000
 # The one that computes and the one that is being read.
 BLOCKS = 2
-# Uncompressed: layer, neuron, three counts and two bits of a row of counters.
-COUNTER_ROW = 42
+# A pair of n-gram and neuron: three numbers of 4 bytes, in a block of neurons, in the group before, in the group that blocks are
+# put together to, and in what is being written of it. A neuron that is not dropped may have K pairs and more; measured on
+# opt-nano, where most are not, the mean of all of them is a third of K, and a half is what they are given here.
+PAIR, OF_MOST = 48, 2
+BATCH, END = "batch", "layer's end"
 
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a job's memory; phase `embedding` ends before `blocks` begins, the others (`""`) stay."""
+    """A part of a job's memory.
+
+    Its phase is `embedding`, which ends before `blocks` begins; in that, `batch` or `layer's end`, which alternate;
+    or "" for what stays.
+    """
 
     name: str
     formula: str
@@ -37,15 +50,58 @@ class Part:
 
 @dataclass(frozen=True)
 class Memory:
-    """The largest collect job's memory in one place, host or device."""
+    """A collect job's memory in one place, host or device."""
 
     parts: tuple[Part, ...]
 
     @property
     def total(self) -> int:
         """Peak in bytes: what stays, and the larger phase."""
-        phases = {phase: sum(part.bytes for part in self.parts if part.phase == phase) for phase in ("", "embedding", "blocks")}
-        return phases[""] + max(phases["embedding"], phases["blocks"])
+        held = {phase: sum(part.bytes for part in self.parts if part.phase == phase) for phase in ("", "embedding", "blocks", BATCH, END)}
+        return held[""] + max(held["embedding"], held["blocks"] + max(held[BATCH], held[END]))
+
+
+@dataclass(frozen=True)
+class JobShape:
+    """What a collect job's memory depends on.
+
+    Attributes:
+        architecture: of the model.
+        window: T.
+        dtype, device, skip_silent, batch_tokens: as the job has them.
+        shard: rows of the residual stream, S.
+        sizes: how many n its n-grams are counted for, m; 0 where none are.
+        rotation_null: whether they are counted rotated too.
+        most: K.
+        positions: whether full windows are counted position by position.
+    """
+
+    architecture: Architecture
+    window: int
+    dtype: str
+    device: str
+    skip_silent: bool
+    batch_tokens: int
+    shard: int
+    sizes: int = 0
+    rotation_null: bool = False
+    most: int = 0
+    positions: bool = False
+
+    @property
+    def item(self) -> int:
+        """Bytes of a number, i."""
+        return ITEMSIZE[self.dtype]
+
+    @property
+    def rows(self) -> int:
+        """Of a batch, b."""
+        return min(max(self.batch_tokens // self.window, 1) * self.window, self.shard)
+
+    @property
+    def cuda(self) -> bool:
+        """Whether the blocks compute elsewhere than on the host."""
+        return self.device == "cuda"
 
 
 def block_weights(architecture: Architecture) -> int:
@@ -59,60 +115,107 @@ def embedding_weights(architecture: Architecture) -> int:
     return table + (architecture.d * architecture.embedding_width if architecture.embedding_width != architecture.d else 0)
 
 
-def _working_parts(architecture: Architecture, rows: int, *, size: int, device: str, skip_silent: bool) -> list[Part]:
-    """What comes and goes while a shard passes, wherever the blocks compute."""
-    d, ffn = architecture.d, architecture.ffn
-    embedding, table = embedding_weights(architecture), architecture.vocabulary * architecture.embedding_width
-    attention = [("LayerNorm, q, k, v, mixed heads, output", "7 b d i", 7 * rows * d * size)]
-    network = [("residual, attention's and FFN's output", "3 b d i", 3 * rows * d * size), ("fc1's output", "b F i", rows * ffn * size)]
-    if skip_silent:
+def _batch_parts(job: JobShape) -> list[Part]:
+    """What comes and goes while a batch passes a block, where the block is: the largest of its steps."""
+    d, ffn, rows, size = job.architecture.d, job.architecture.ffn, job.rows, job.item
+    width, values = rows * d * size, rows * ffn * size
+    attention = [("LayerNorm, q, k, v, mixed heads, output", "7 b d i", 7 * width)]
+    counting = [("residual, attention's output", "2 b d i", 2 * width)]
+    network = [("residual, attention's and FFN's output", "3 b d i", 3 * width)]
+    if job.skip_silent:
         share = SKIP_AT_MOST
-        network.append(("its columns that are not silent", f"{share} b F i", int(share * rows * ffn) * size))
+        network.append(("fc1's columns that are not silent", f"{share} b F i", int(share * rows * ffn) * size))
         network.append(("fc2's columns that are not silent", f"{share} d F i", int(share * d * ffn) * size))
-    if architecture.activation == "relu2":
-        network.append(("fc1's output squared", "b F i", rows * ffn * size))
-    if device == "cuda":
-        attention.append(("the batch on the device", "b d i", rows * d * size))
-        network += [("the batch on the device", "b d i", rows * d * size), ("which values are active", "b F", rows * ffn)]
-    batch = max((attention, network), key=lambda parts: sum(part[2] for part in parts))
-    return [
-        Part("embedding", "(V e + positions d) i", embedding * size, "embedding"),
-        Part("check of the embedding", "V e (i + 2)", table * (size + 2), "embedding"),
+    if job.architecture.activation == "relu2":
+        network.append(("fc1's output squared", "b F i", values))
+    if job.cuda:
+        for step in (attention, counting, network):
+            step.append(("itself, on the device", "b d i", width))
+        counting.append(("which values are active", "b F", rows * ffn))
+    if job.sizes:
+        counting += [("the same twice, while bits are put together", "2 b F", 2 * rows * ffn)] if job.cuda else []
+        counting.append(("bits", "b F / 8", rows * ffn // 8))
+    if job.positions:
+        counting.append(("counts by position", "4 T F", 4 * job.window * ffn))
+    largest = max((attention, counting, network), key=lambda parts: sum(part[2] for part in parts))
+    return [Part(f"batch: {name}", formula, count, BATCH) for name, formula, count in largest]
+
+
+def _block_parts(job: JobShape) -> list[Part]:
+    """What there is where the blocks compute."""
+    architecture, ffn, rows, size = job.architecture, job.architecture.ffn, job.rows, job.item
+    width = rows * architecture.d * size
+    counters = 24 * ffn + 4 * ffn * (job.shard // job.window + 2)
+    parts = [
+        Part("embedding", "(V e + positions d) i", embedding_weights(architecture) * size, "embedding"),
+        Part("batch: tokens, and positions added", "2 b d i", 2 * width, "embedding"),
         Part("blocks, this and the next", "2 p i", BLOCKS * block_weights(architecture) * size, "blocks"),
-        Part("check of a tensor while it is read", "d F (i + 2)", d * ffn * (size + 2), "blocks"),
-        *(Part(f"batch: {name}", formula, count, "blocks") for name, formula, count in batch),
+        Part("fc1's output", "b F i", rows * ffn * size, "blocks"),
+        Part("activations of a layer, documents waiting", "24 F + 4 F (S / T + 2)", counters, "blocks"),
+    ]
+    if job.positions:
+        parts.append(Part("activations by position of a layer", "4 T F", 4 * job.window * ffn, "blocks"))
+    return [*parts, *_batch_parts(job), Part("the last batch", "b d i", width, END)]
+
+
+def _ngram_parts(job: JobShape) -> list[Part]:
+    """What n-grams take on the host."""
+    shard, neurons, times = job.shard, min(GROUP, job.architecture.ffn), 2 if job.rotation_null else 1
+    rows = neurons * job.sizes * times
+    return [
+        Part("order of positions by n-gram", "4 S r (m + 1)", 4 * shard * times * (job.sizes + 1)),
+        Part("bits of a layer for n-grams", "S F / 8", shard * job.architecture.ffn // 8, "blocks"),
+        # Arrow's allocator keeps what one group took for the next.
+        Part(f"rows of {GROUP} neurons", f"{PAIR} K / {OF_MOST} · {GROUP} m r", PAIR * job.most // OF_MOST * rows, "blocks"),
+        Part(f"bits of {BLOCK} neurons in order", f"{BLOCK // 8} S r", BLOCK // 8 * shard * times, END),
     ]
 
 
-def job_memory(
-    architecture: Architecture,
-    window: int,
-    *,
-    dtype: str,
-    device: str,
-    skip_silent: bool,
-    batch_tokens: int,
-    shard: int,
-    layers: int,
-) -> tuple[Memory, Memory | None]:
-    """Host and device memory of a collect job; on the CPU there is no device.
+def job_memory(job: JobShape) -> tuple[Memory, Memory | None]:
+    """Host and device memory of a collect job; on the CPU there is no device."""
+    size, d, ffn = job.item, job.architecture.d, job.architecture.ffn
+    host = [Part("Python and its libraries", "measured", PROCESS), Part("residual stream", "S d i", job.shard * d * size)]
+    blocks = _block_parts(job)
+    if job.sizes:
+        host += _ngram_parts(job)
+    if job.positions:
+        # Turned to a row a neuron, and encoded.
+        turned = Part("rows of a layer by position", "4 T F", 4 * job.window * ffn, END)
+        host += [turned, Part("the same, being written", "4 T F", 4 * job.window * ffn, END)]
+        blocks += [turned] if job.cuda else []
+    if not job.cuda:
+        return Memory((*host, *blocks)), None
+    host.append(Part("a tensor on its way to the device", "d F i", d * ffn * size, "blocks"))
+    if job.sizes:
+        host.append(Part("batch: bits", "b F / 8", job.rows * ffn // 8, BATCH))
+    return Memory(tuple(host)), Memory(tuple(blocks))
+
+
+def device_need(jobs: Sequence[JobShape], batch_tokens: int | None = None) -> int:
+    """Bytes of the device that the largest of some jobs on CUDA needs; with another size of batches, if it is given."""
+    memories = [job_memory(job if batch_tokens is None else replace(job, batch_tokens=batch_tokens))[1] for job in jobs]
+    return max(memory.total for memory in memories if memory is not None)
+
+
+def device_shortage(jobs: Sequence[JobShape], memory: int, state: str = "") -> str | None:
+    """What is wrong where a CUDA device is too small for some jobs, and what to do; None where it is not.
 
     Args:
-        window: T.
-        dtype, device, skip_silent, batch_tokens: as the job has them.
-        shard: positions of the shard, S.
-        layers: of the stage.
+        jobs: on CUDA, at least one, all with one window and size of batches.
+        memory: bytes that the device has.
+        state: what they are, ` free`.
     """
-    size = ITEMSIZE[dtype]
-    rows = min(max(batch_tokens // window, 1) * window, shard)
-    working = _working_parts(architecture, rows, size=size, device=device, skip_silent=skip_silent)
-    counters = 3 * 8 * architecture.ffn + (shard // window + 2) * 4 * architecture.ffn
-    counting = Part("counters of a layer, documents waiting", "24 F + 4 F (S / T + 2)", counters)
-    staying = [
-        Part("Python and its libraries", "measured", PROCESS),
-        Part("residual stream", "S d i", shard * architecture.d * size),
-        Part("counters of the stage's layers", f"{COUNTER_ROW} F layers", COUNTER_ROW * architecture.ffn * layers),
-    ]
-    if device == "cuda":
-        return Memory(tuple(staying)), Memory((*working, counting))
-    return Memory((*staying, counting, *working)), None
+    asked, window, has = jobs[0].batch_tokens, jobs[0].window, f"the device has {shown_bytes(memory)}{state}"
+    need = device_need(jobs)
+    if need <= memory:
+        return None
+    batch = asked
+    while batch > window:
+        batch = max(batch // 2, window)
+        if device_need(jobs, batch) <= memory:
+            found = f"a job needs {shown_bytes(need)} but {has}, {shown_bytes(need - memory)} too little"
+            return f"device memory too small for collect.batch_tokens {asked}: {found}: set it to {batch}"
+    least = device_need(jobs, window)
+    found = f"the block, the one read after it and a window of {window} positions need {shown_bytes(least)}"
+    missing = f"{shown_bytes(least - memory)} are missing"
+    return f"device memory too small for one block and one window: {found} but {has}: {missing}; take a larger device, or set device to cpu"

@@ -11,40 +11,12 @@ from neuroncensus.errors import CensusError
 from neuroncensus.files import atomic_path
 from neuroncensus.models.architecture import Architecture
 from neuroncensus.report.calibration import LARGEST, calibration_shape, measure_rate
-from neuroncensus.report.costs import Domain, Plan, Rate, Settings, batch_that_fits, price
-from neuroncensus.report.jobmemory import BLOCKS, ITEMSIZE, Memory
+from neuroncensus.report.costs import Plan, price
+from neuroncensus.report.jobmemory import BLOCKS, ITEMSIZE, Memory, device_shortage
+from neuroncensus.report.terms import Domain, Rate, Settings
+from neuroncensus.report.units import counted, prefixed, shown_bytes, shown_flops, shown_seconds
 
 log = logging.getLogger(__name__)
-
-UNITS = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
-SPANS = ((2 * 86400, 86400, "days"), (2 * 3600, 3600, "hours"), (120, 60, "minutes"))
-
-
-def _prefixed(value: float, unit: str) -> str:
-    for size, letter in UNITS:
-        # 999.96 k would round to 1000.0 k.
-        if round(value / size, 1) >= 1:
-            return f"{value / size:.1f} {letter}{unit}"
-    return f"{value:.0f} {unit}"
-
-
-def shown_bytes(count: float) -> str:
-    """`18.4 GB`, in powers of ten."""
-    return _prefixed(count, "B")
-
-
-def shown_seconds(seconds: float) -> str:
-    """`3.2 hours`; in the largest of days, hours, minutes and seconds of which there are two."""
-    for least, size, name in SPANS:
-        if seconds >= least:
-            return f"{seconds / size:,.1f} {name}"
-    return f"{seconds:.0f} seconds" if seconds >= 2 else "under 2 seconds"
-
-
-def shown_flops(flops: float) -> str:
-    """`2.66e18`."""
-    mantissa, exponent = f"{flops:.2e}".split("e")
-    return f"{mantissa}e{int(exponent)}" if flops else "0"
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:
@@ -53,18 +25,14 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:
     return [*("| " + " | ".join(cells) + " |" for cells in lines), ""]
 
 
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
-
-
 def _totals(plan: Plan) -> str:
     everything, settings = plan.findings[-1], plan.settings
     place = f", and {shown_bytes(plan.device.total)} on the device" if plan.device else ""
     disk = sum(size for _, size, _ in plan.disk)
     return (
-        f"A census of {settings.model} on corpus {settings.corpus}: {_counted(plan.positions, 'position')} in "
-        f"{_counted(plan.shards, 'shard')} go through {_counted(plan.architecture.n_layers, 'layer')}, which is "
-        f"{shown_flops(everything.flops)} FLOP in {_counted(sum(everything.jobs.values()), 'job')}: "
+        f"A census of {settings.model} on corpus {settings.corpus}: {counted(plan.positions, 'position')} in "
+        f"{counted(plan.shards, 'shard')} go through {counted(plan.architecture.n_layers, 'layer')}, which is "
+        f"{shown_flops(everything.flops)} FLOP in {counted(sum(everything.jobs.values()), 'job')}: "
         f"about **{shown_seconds(everything.seconds)}** on one device. "
         f"A collect job needs {shown_bytes(plan.host.total)} of memory{place}. "
         f"{shown_bytes(disk)} of disk are written at most."
@@ -77,25 +45,16 @@ def _rate_sentence(rate: Rate, d: int) -> str:
     else:
         how = "measured for this page, counting included, in a block of made-up weights of "
         how += "the model's shape" if rate.width == d else f"width {rate.width}, the model's own halved until it is quickly made"
-    return f"Rate: {_prefixed(rate.flops, 'FLOP/s')} on {rate.on}, {how}."
+    return f"Rate: {prefixed(rate.flops, 'FLOP/s')} on {rate.on}, {how}."
 
 
 def _device_sentence(plan: Plan) -> list[str]:
     """Whether the CUDA device that was found can hold what a job needs; nothing where none was found."""
     memory = plan.rate.memory
-    if plan.device is None or plan.least_device is None or memory is None:
+    if plan.device is None or memory is None:
         return []
-    if plan.device.total <= memory:
-        return [f"The device has {shown_bytes(memory)}: enough.", ""]
-    missing = shown_bytes(plan.device.total - memory)
-    batch = batch_that_fits(plan, memory)
-    if batch is not None:
-        found = f"a job needs {shown_bytes(plan.device.total)} but the device has {shown_bytes(memory)}, {missing} too little"
-        return [f"**Device memory too small for collect.batch_tokens {plan.settings.batch_tokens}: {found}: set it to {batch}.**", ""]
-    least = plan.least_device.total
-    found = f"the block, the one read after it and a window of {plan.window} positions need {shown_bytes(least)}"
-    found += f" but the device has {shown_bytes(memory)}: {shown_bytes(least - memory)} are missing"
-    return [f"**Device memory too small for one block and one window: {found}; take a larger device, or set device to cpu.**", ""]
+    told = device_shortage(plan.jobs, memory)
+    return [f"The device has {shown_bytes(memory)}: enough." if told is None else f"**{told[:1].upper()}{told[1:]}.**", ""]
 
 
 def _stage_lines(plan: Plan) -> list[str]:
@@ -118,9 +77,31 @@ def _finding_lines(plan: Plan) -> list[str]:
         rows.append([finding.name, finding.target, ", ".join(finding.parts), stages, *counts])
     lines = ["## Findings, each as if asked for alone", ""]
     lines += _table(("finding", "made", "parts", "stages", "jobs", "FLOP", "weights read", "time"), rows)
-    lines += ["A collect job writes every counter that there is, so a finding that is asked for later needs no collection.", ""]
+    lines += ["A collect job writes every counter that there is, so a finding that is asked for later collects what has not run yet.", ""]
+    lines += [*_again_lines(plan.settings), *_ngram_lines(plan.settings)]
     jobs = ", ".join(f"{rule} {count:,}" for rule, count in plan.findings[-1].jobs.items())
     return [*lines, f"Jobs of all of them, by rule: {jobs}.", ""]
+
+
+def _again_lines(settings: Settings) -> list[str]:
+    if settings.stages == 1:
+        return []
+    if settings.keep_hidden:
+        return ["Hidden states between stages are kept: a target of a later stage goes on from them whenever it is asked for.", ""]
+    gone = "Hidden states between stages are temporary, as `collect.keep_hidden` is false: a target of a later stage that is asked for "
+    return [gone + "when they are gone runs the earlier stages again, to the same bytes.", ""]
+
+
+def _ngram_lines(settings: Settings) -> list[str]:
+    """What n-grams cost beside the passes, and their null."""
+    sizes, state = ", ".join(map(str, settings.n)), "on" if settings.rotation_null else "off"
+    return [
+        f"N-grams of n = {sizes} are counted in core. No time of counting them is in this page: `benchmarks/ngrams.py` measures it, as a "
+        f"share of the forward pass of the layers covered. The rotation null (`coverage.rotation_null`, which is {state}) doubles it, "
+        "and about doubles the counters of n-grams on disk. The jobs of recollect_ngrams mostly find nothing to do; where a shard has "
+        "dropped n-grams without proof, it goes once more through the layers in question.",
+        "",
+    ]
 
 
 def _memory_lines(title: str, memory: Memory) -> list[str]:
@@ -134,9 +115,12 @@ def _assumptions(plan: Plan) -> list[str]:
     sizes = f"d {architecture.d}, F {architecture.ffn}, T {plan.window}, V {architecture.vocabulary}, e {architecture.embedding_width}"
     lines = [
         f"Symbols: {sizes}; i {ITEMSIZE[settings.dtype]} bytes of a number ({settings.dtype}); p weights of a block, "
-        f"{shown_bytes(plan.block)} in all; S positions of the largest shard; b rows of a batch.",
+        f"{shown_bytes(plan.block)} in all; S positions of the largest shard; b rows of a batch; "
+        f"m {len(settings.n)} sizes of n-grams; r {settings.series // len(settings.n)}: 2 with their null, else 1; "
+        f"K {settings.most}, the most n-grams that a finding asks about.",
         "A position costs a layer `2 (4 d^2 + 2 d F)` FLOP in products and `4 T d / 2` in causal attention.",
-        "Every window is full. Shorter ones need less attention; batches of unlike windows are padded by a seventh at most.",
+        "Every window is full. Shorter ones need less attention; batches of unlike windows are padded by a seventh at most, and the "
+        "residual stream and the bits with them.",
         "Time is FLOP divided by the rate, one job after another. Reading and writing are not in it: the next block is read while one "
         "computes. Nor are the seconds that each job takes to start, tokenizing, reductions and figures.",
         "Neurons that are silent in a whole batch save work, which is not deducted." if settings.skip_silent else "",
@@ -205,7 +189,7 @@ def plan_census(
     terms = Settings(**settings, **{key: value for key, value in resolved.settings().items() if key != "threads"})
     here = terms.device == "cuda" and torch.cuda.is_available()
     device = f"cuda ({torch.cuda.get_device_name()})" if here else terms.device
-    on = f"{device}, {terms.dtype}" + (f", {_counted(resolved.threads, 'thread')}" if terms.device == "cpu" else "")
+    on = f"{device}, {terms.dtype}" + (f", {counted(resolved.threads, 'thread')}" if terms.device == "cpu" else "")
     width = None if flops else calibration_shape(shape, resolved.dtype.itemsize, LARGEST[terms.device]).d
     memory = torch.cuda.get_device_properties(0).total_memory if here else None
     rate = Rate(flops or measure_rate(shape, resolved, window, terms.batch_tokens), on, width, memory)

@@ -45,8 +45,8 @@ def join_provenance(description: Path, frequency: Path, windows: Sequence[Path],
     provenance = {
         "model": {
             "name": about.model,
-            "source": about.source,
-            "revision": about.revision,
+            "source": counted["source"],
+            "revision": counted["revision"],
             "architecture": asdict(about.architecture),
             "stored_dtypes": list(about.dtypes),
             "files": files,

@@ -1,0 +1,146 @@
+"""Reducing, classifying and plotting a model of 66b size: 64 layers of 36,864 neurons, 20 shards of made-up counts.
+
+Dead neurons are done in full, in a process of their own. N-grams are done for one group of neurons of one layer over ten core shards
+of a million positions, in a process of their own, and their seconds are multiplied to the 32 layers that are counted; memory is not, since
+groups pass one after the other. Making up the counts is in no figure.
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy
+import pyarrow
+
+from benchmarks._common import NGRAMS, SIZES, Options, Row, main
+from benchmarks._made import OPT_125M, make_text
+from benchmarks._memory import watched
+from benchmarks.ngrams import GROUPS_66B, LAYERS_66B, write_groups
+from neuroncensus.collect.shard import KIND, KIND_NGRAMS
+from neuroncensus.corpora.ngramindex import index_ngrams
+from neuroncensus.corpora.ngrams import write_order
+from neuroncensus.corpora.shards import read_shard
+from neuroncensus.figures.dead import plot_dead
+from neuroncensus.findings.dead import classify_dead
+from neuroncensus.findings.frequency import reduce_frequency, reduce_stage
+from neuroncensus.findings.ngramcounts import ShardFiles
+from neuroncensus.findings.ngrams import reduce_ngrams
+from neuroncensus.models.architecture import read_architecture
+from neuroncensus.models.description import Description
+from neuroncensus.models.origin import record_source
+from neuroncensus.tablefiles import read_metadata, write_table
+from neuroncensus.tables import BOUNDS, COUNTERS
+
+LAYERS, NEURONS, SHARDS, CORE_SHARDS, STAGES = 64, 36_864, 20, 10, 2
+POSITIONS = 1_000_000
+
+
+def _describe(folder: Path, layers: int, neurons: int) -> tuple[Path, Path, str]:
+    """`model.json`, `source.json` and digest of a model that has no weights."""
+    config = {"model_type": "opt", "hidden_size": neurons // 4, "ffn_dim": neurons, "num_hidden_layers": layers, "num_attention_heads": 1}
+    config |= {"vocab_size": OPT_125M.vocabulary, "max_position_embeddings": 2048, "activation_function": "relu", "bos_token_id": 2}
+    about = Description("made", read_architecture(config, "made"), ("float16",), ())
+    description, source = folder / "model.json", folder / "source.json"
+    description.write_text(json.dumps(asdict(about), sort_keys=True), encoding="utf-8")
+    record_source(description, folder, source="made", revision=None, checksums=None, out=source)
+    return description, source, about.digest
+
+
+def _shared(digest: str) -> dict:
+    """What every shard of the made-up census says of it."""
+    machine = {"dtype": "float16", "device": "cpu", "threads": 2, "batch_tokens": 16384, "stages": STAGES, "skip_silent": True}
+    return machine | {"model": "made", "model_digest": digest, "corpus": "made", "window": 2048, "part": "core", "domain": "prose"}
+
+
+def _write_counters(folder: Path, digest: str, layers: int, neurons: int, shards: int) -> list[list[Path]]:
+    """Counters of activations of every shard, stages outside."""
+    generator, size = numpy.random.default_rng(1), layers // STAGES * neurons
+    keys = [numpy.repeat(numpy.arange(layers), neurons), numpy.tile(numpy.arange(neurons), layers)]
+    files = []
+    for stage in range(STAGES):
+        rows = slice(stage * size, (stage + 1) * size)
+        ends = {"first_layer": stage * layers // STAGES, "end_layer": (stage + 1) * layers // STAGES}
+        paths = [folder / f"{stage}-{shard}.parquet" for shard in range(shards)]
+        for shard, path in enumerate(paths):
+            counts = generator.integers(0, POSITIONS // 10, size) * (generator.random(size) > 0.3)
+            documents = numpy.minimum(counts, 500)
+            columns = [*(key[rows] for key in keys), counts, counts * 0, documents, counts > 10, counts > 20]
+            text = {"kind": KIND, "shard": shard, "positions": POSITIONS, "documents": 502, "windows": 600, "content_sha256": str(shard)}
+            told = _shared(digest) | text | ends | {"first_document": shard * 502, "last_document": shard * 502 + 501}
+            write_table(pyarrow.table([pyarrow.array(column) for column in columns], schema=COUNTERS.schema), path, told)
+        files.append(paths)
+    return files
+
+
+def _write_bounds(frequency: Path, out: Path, layers: int, neurons: int) -> None:
+    size = layers * neurons
+    columns = [numpy.repeat(numpy.arange(layers), neurons), numpy.tile(numpy.arange(neurons), layers), numpy.ones(size), numpy.ones(size)]
+    arrays = [pyarrow.array(column) for column in (*columns, numpy.zeros(size, dtype=bool))]
+    told = {key: read_metadata(frequency)[key] for key in ("model", "model_digest", "dtype")}
+    write_table(pyarrow.table(arrays, schema=BOUNDS.schema), out, told)
+
+
+def _dead(folder: Path, files: list[list[Path]], layers: int, neurons: int) -> float:
+    """Seconds from counters to figure."""
+    description, source, frequency, bounds, dead = (
+        folder / name for name in ("model.json", "source.json", "frequency.parquet", "bounds.parquet", "dead.parquet")
+    )
+    start = time.perf_counter()
+    stages = [folder / f"stage-{stage}.parquet" for stage in range(STAGES)]
+    for paths, out in zip(files, stages, strict=True):
+        reduce_stage(paths, description, out)
+    reduce_frequency(stages, source, frequency)
+    seconds = time.perf_counter() - start
+    _write_bounds(frequency, bounds, layers, neurons)
+    start = time.perf_counter()
+    classify_dead(frequency, bounds, dead)
+    plot_dead(dead, folder / "dead.pdf", columns=2, dpi=200)
+    return seconds + time.perf_counter() - start
+
+
+def _write_shards(folder: Path, digest: str, shards: int, positions: int) -> tuple[list[list[ShardFiles]], Path]:
+    """N-gram counters of one and of two groups of neurons for every core shard, and the index of the n-grams."""
+    text = make_text(folder / "text", OPT_125M.vocabulary, window=2048, positions=positions * shards, shards=shards)
+    files: list[list[ShardFiles]] = [[], []]
+    for shard, windows in enumerate(text.shards):
+        ngrams = folder / f"ngrams-{shard}.parquet"
+        write_order(windows, SIZES, folder / "order.parquet", ngrams)
+        told = {"kind": KIND_NGRAMS, "shard": shard, "positions": positions, "layers_covered": 1, "ngrams": asdict(NGRAMS)}
+        told |= _shared(digest) | {"content_sha256": read_shard(windows).metadata["content_sha256"]}
+        for groups in (1, 2):
+            counters = folder / f"groups-{groups}-{shard}.parquet"
+            write_groups(windows, counters, told, groups)
+            files[groups - 1].append(ShardFiles((counters,), ngrams))
+    index = folder / "index.parquet"
+    index_ngrams([of_shard.ngrams for of_shard in files[0]], index)
+    return files, index
+
+
+def _ngrams(folder: Path, files: list[ShardFiles], index: Path) -> float:
+    """Seconds of the reduction."""
+    start = time.perf_counter()
+    counters, ngrams = [path for of_shard in files for path in of_shard.counters], [of_shard.ngrams for of_shard in files]
+    reduce_ngrams(counters, ngrams, index, folder / "model.json", folder / "covering.parquet", folder / "open.parquet")
+    return time.perf_counter() - start
+
+
+def rows(options: Options) -> Iterator[Row]:
+    """Dead neurons in full, n-grams of one group."""
+    layers, neurons, shards, core = (4, 256, 3, 2) if options.quick else (LAYERS, NEURONS, SHARDS, CORE_SHARDS)
+    _, _, digest = _describe(options.folder, layers, neurons)
+    dead = watched(_dead, options.folder, _write_counters(options.folder, digest, layers, neurons, shards), layers, neurons)
+    note = f"peak {dead.peak / 1e9:.1f} GB; {layers} layers of {neurons} neurons, {shards} shards"
+    yield Row("frequency, dead and figure", dead.result, "with the next row at most 600 s, 8 GB", unit="s", note=note)
+    files, index = _write_shards(options.folder, digest, core, 20_480 if options.quick else POSITIONS)
+    runs = [[watched(_ngrams, options.folder, of_groups, index) for of_groups in files] for _ in range(options.repeats)]
+    one, two = (min(run[groups].result for run in runs) for groups in range(2))
+    peak = max(run[1].peak for run in runs)
+    seconds = 2 * one - two + (two - one) * GROUPS_66B * LAYERS_66B
+    note = f"{2 * one - two:.1f} s once, {two - one:.2f} s a group of neurons, {GROUPS_66B * LAYERS_66B} groups; peak {peak / 1e9:.1f} GB"
+    yield Row("n-grams, extrapolated", seconds, "with the row above at most 600 s, 8 GB", unit="s", note=note)
+
+
+if __name__ == "__main__":
+    main(rows)

@@ -1,0 +1,44 @@
+"""The recorder of activations per position, for positional neurons: full windows alone (section 5)."""
+
+from collections.abc import Callable
+
+import numpy
+import pyarrow
+import torch
+
+from neuroncensus.collect.batches import Batch
+from neuroncensus.collect.observation import Observation, Wanted
+from neuroncensus.tables import POSITION_COUNTERS
+
+
+class PositionRecorder:
+    """Windows with each neuron active at each position, of one layer after the other.
+
+    Args:
+        window: T, the length of a full window.
+        neurons: F.
+        device: where the values are.
+        write: given the rows of each layer, as `neuroncensus.tables.POSITION_COUNTERS`.
+    """
+
+    def __init__(self, window: int, neurons: int, device: torch.device, write: Callable[[pyarrow.Table], object]):
+        self.window, self.neurons, self.device, self.write = window, neurons, device, write
+
+    def begin(self, layer: int) -> Wanted:
+        """A new layer."""
+        self.active = torch.zeros(self.window, self.neurons, dtype=torch.int32, device=self.device)  # (T, F)
+        return Wanted(positions=self.window)
+
+    def record(self, batch: Batch, seen: Observation) -> None:
+        """Add one batch."""
+        if seen.at_position is not None:
+            self.active += seen.at_position
+
+    def end(self, layer: int) -> None:
+        """Write the layer."""
+        counts = self.active.T.contiguous().cpu().numpy()  # (F, T)
+        offsets = numpy.arange(self.neurons + 1, dtype=numpy.int32) * self.window
+        kind = POSITION_COUNTERS.schema.field("windows_active").type
+        lists = pyarrow.ListArray.from_arrays(offsets, pyarrow.array(counts.ravel()), type=kind)
+        columns = [pyarrow.array(numpy.full(self.neurons, layer)), pyarrow.array(numpy.arange(self.neurons)), lists]
+        self.write(pyarrow.table(columns, schema=POSITION_COUNTERS.schema))

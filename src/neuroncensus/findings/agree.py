@@ -1,0 +1,39 @@
+"""Files that a finding puts together are of one census."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from neuroncensus.errors import CensusError
+
+SHARED = ("model", "model_digest", "corpus", "window", "dtype", "device", "threads")
+
+
+def check_agree(first: tuple[Path, dict], other: tuple[Path, dict]) -> None:
+    """Compare what two files (path, metadata) say of the model, the text and the arithmetic behind them.
+
+    Raises:
+        CensusError: they differ; names both files and the setting. A setting that one of them does not have is passed over.
+    """
+    for key in SHARED:
+        if key in first[1] and key in other[1] and first[1][key] != other[1][key]:
+            raise CensusError(f"{first[0]} and {other[0]} differ in {key}: {first[1][key]} and {other[1][key]}: delete both and run again")
+
+
+# What all shards of one census share. The first three are the machine's: `auto` may resolve otherwise elsewhere.
+COLLECTED = ("dtype", "device", "threads", "model", "model_digest", "corpus", "window", "batch_tokens", "stages", "skip_silent", "kind")
+
+
+def check_shards(files: Sequence[tuple[Path, dict]], *more: str) -> None:
+    """Compare how shard files (path, metadata) were collected: `COLLECTED`, and the settings named in `more`.
+
+    Raises:
+        CensusError: two differ; names both files and the setting.
+    """
+    first, wanted = files[0]
+    for path, metadata in files:
+        for key in (*COLLECTED, *more):
+            if metadata.get(key) != wanted.get(key):
+                raise CensusError(
+                    f"shard files {first} and {path} differ in {key}: {wanted.get(key)} and {metadata.get(key)}: "
+                    "set it in the config and collect both again, or delete one of them and run again"
+                )

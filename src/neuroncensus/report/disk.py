@@ -1,0 +1,53 @@
+"""How much disk a census takes at most, from the shapes alone."""
+
+from collections.abc import Sequence
+
+from neuroncensus.collect.stages import first_half
+from neuroncensus.models.architecture import Architecture
+from neuroncensus.report.jobcounts import CORE
+from neuroncensus.report.jobmemory import ITEMSIZE
+from neuroncensus.report.terms import Domain, Settings
+
+# Uncompressed, at most: a row of a shard's counters; of frequency.parquet; of bounds.parquet or dead.parquet; of the tables
+# of n-grams that cover a neuron.
+COUNTER_ROW, FREQUENCY_ROW, NEURON_ROW, COVERING_ROW = 42, 80, 130, 200
+# A window's document and start beside its tokens of 4 bytes.
+WINDOW_ROW = 20
+# As files, measured on the text and the neurons of opt-nano: a position in the order by n-gram; a distinct n-gram in its shard
+# and in the index of all; a neuron's n-grams of one n, as they are or rotated, in one shard (200 there).
+ORDER_ROW, NGRAM_ROW, NGRAM_COUNTER = 10, 14, 300
+
+
+def covered_neurons(architecture: Architecture, settings: Settings) -> int:
+    """Neurons of the layers whose n-grams are counted."""
+    layers = range(architecture.n_layers) if settings.layers == "all" else first_half(architecture.n_layers)
+    return len(layers) * architecture.ffn
+
+
+def disk_taken(
+    architecture: Architecture, domains: Sequence[Domain], window: int, settings: Settings, checkpoint: int
+) -> list[tuple[str, int, str]]:
+    """(what, bytes, note) of everything that is written; `checkpoint`: bytes of the model's."""
+    positions, shards = sum(domain.tokens for domain in domains), sum(domain.shards for domain in domains)
+    core = [domain for domain in domains if domain.part == CORE]
+    neurons, covered, size = architecture.n_layers * architecture.ffn, covered_neurons(architecture, settings), ITEMSIZE[settings.dtype]
+    boundaries = settings.stages - 1
+    kept = (boundaries if settings.keep_hidden else min(boundaries, 1)) * positions
+    # A job between two boundaries has the file that it reads and the one that it writes.
+    both = 0 if settings.keep_hidden or boundaries < 2 else max(min(domain.tokens, settings.shard_tokens) for domain in domains)
+    note = "all boundaries, kept" if settings.keep_hidden else "at once, if every shard waits for its next stage; temporary"
+    ordered = sum(domain.tokens for domain in core) * (ORDER_ROW + NGRAM_ROW * len(settings.n))
+    pairs = NGRAM_COUNTER * covered * settings.series * sum(domain.shards for domain in core)
+    results = neurons * (2 * FREQUENCY_ROW * len(domains) + 2 * NEURON_ROW) + covered * len(settings.n) * COVERING_ROW
+    origins = {"folder": (0, "nothing: read in place"), "training": (checkpoint, "the model that is trained"), "hub": (checkpoint, "once")}
+    shared = "shared by models with this tokenizer"
+    each = "a neuron, n and shard of core" + (", and again for the null" if settings.rotation_null else "")
+    return [
+        ("checkpoint to download or to make", *origins[settings.origin]),
+        ("windows of tokens", 4 * positions + WINDOW_ROW * -(-positions // window), f"uncompressed, {shared}"),
+        ("n-grams of core", ordered, f"if every one occurs once; {shared}"),
+        ("hidden states", (kept + both) * architecture.d * size, note),
+        ("counters of activations", COUNTER_ROW * neurons * shards, "uncompressed"),
+        ("counters of n-grams", pairs, f"{NGRAM_COUNTER} bytes {each}: opt-nano's take 200"),
+        ("tables of the findings", results, "uncompressed; detected n-grams, which nobody knows yet, are not in it"),
+    ]

@@ -1,0 +1,73 @@
+"""How many jobs of each rule a finding takes, if it is the only one asked for."""
+
+from dataclasses import dataclass
+
+CORE, EXTRA = "core", "extra"
+
+Jobs = dict[str, int]
+"""By rule, in the order of the data."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What the number of jobs depends on.
+
+    Attributes:
+        core, extra: shards of each part.
+        stages: of a shard.
+        covered: how many of them, from the first, count n-grams.
+        trained: whether the workflow trains the model.
+    """
+
+    core: int
+    extra: int
+    stages: int
+    covered: int
+    trained: bool
+
+
+def tokenizing(shape: Shape, parts: tuple[str, ...] = (CORE, EXTRA)) -> Jobs:
+    """Text to windows, with the training of a tokenizer that is not there yet."""
+    training = {"train_tokenizer": 1, "pack_text": 2, "train_model": 1} if shape.trained else {}
+    return training | {"tokenize_shard": (CORE in parts) * shape.core + (EXTRA in parts) * shape.extra}
+
+
+def collection(shape: Shape, stages: int, parts: tuple[str, ...] = (CORE, EXTRA)) -> Jobs:
+    """The first `stages` of all shards of some parts, core among them."""
+    text = tokenizing(shape, parts)
+    shards = text["tokenize_shard"]
+    last = int(stages == shape.stages)
+    collect = {"collect_stage": (stages - last) * shards, "collect_last_stage": last * shards}
+    before = text | {"describe_model": 1, "record_source": 1, "order_ngrams": shape.core}
+    return before | {rule: jobs for rule, jobs in collect.items() if jobs}
+
+
+def frequencies(shape: Shape) -> Jobs:
+    """`frequency.parquet`: every stage of everything."""
+    return collection(shape, shape.stages) | {"reduce_stage": shape.stages, "reduce_frequency": 1}
+
+
+def dead(shape: Shape) -> Jobs:
+    """`dead.pdf`."""
+    return frequencies(shape) | {"prove_dead": 1, "classify_dead": 1, "plot_dead": 1}
+
+
+def _ngrams(shape: Shape) -> Jobs:
+    return {"index_ngrams": 1, "reduce_ngrams": 1, "recollect_ngrams": shape.core, "complete_ngrams": 1}
+
+
+def coverage(shape: Shape) -> Jobs:
+    """`coverage.pdf`: the stages covered, of extra too, as it says who is alive."""
+    before = collection(shape, shape.covered) | {"reduce_stage": shape.covered} | _ngrams(shape)
+    return before | {"classify_coverage": 1, "plot_coverage": 1}
+
+
+def detectors(shape: Shape) -> Jobs:
+    """`detectors.pdf`: the stages covered, of core alone."""
+    return collection(shape, shape.covered, (CORE,)) | _ngrams(shape) | {"classify_detectors": 1, "plot_detectors": 1}
+
+
+def everything(shape: Shape) -> Jobs:
+    """A bare run: what several findings share is done once, and dead neurons take the most of it."""
+    ngrams = detectors(shape) | coverage(shape)
+    return dead(shape) | ngrams | dead(shape) | {"join_summary": 1, "join_provenance": 1}
