@@ -14,6 +14,8 @@ from neuroncensus.tables import COVERING, FREQUENCY, NGRAM_INDEX
 
 SHARED = {"model": "opt-nano", "corpus": "demo", "window": 9, "dtype": "float32", "device": "cpu", "threads": 2, "model_digest": "abc"}
 TOKENS = 100
+# Of `write_frequency`: a domain of core, two of extra.
+COUNTED = SHARED | {"tokens_core": TOKENS, "tokens": 3 * TOKENS}
 Neuron = tuple[int, int]
 Gram = tuple[int, ...]
 
@@ -141,7 +143,7 @@ def write_frequency(world: World, layers: range, path: Path) -> None:
             for part, domain, count in parts:
                 row = {"layer": layer, "neuron": neuron, "part": part, "domain": domain, "tokens": TOKENS, "activations": count}
                 rows.append(row | {"activations_bos": 0, "documents": 3, "documents_active": min(3, count)})
-    write_table(pyarrow.Table.from_pylist(rows, schema=FREQUENCY.schema), path, SHARED | {"version": "other"})
+    write_table(pyarrow.Table.from_pylist(rows, schema=FREQUENCY.schema), path, COUNTED | {"version": "other"})
 
 
 def pair_reader(world: World, pieces: int = 1):

@@ -15,7 +15,7 @@ from neuroncensus.errors import CensusError
 from neuroncensus.findings.coverage import class_names, classify_coverage, summarize_coverage
 from neuroncensus.tablefiles import read_metadata, read_table, write_table
 from neuroncensus.tables import COVERAGE, COVERING
-from ngrams_made import SHARED, World, class_of, covering_set, write_covering, write_frequency
+from ngrams_made import COUNTED, World, class_of, covering_set, write_covering, write_frequency
 
 
 @st.composite
@@ -139,6 +139,8 @@ def test_no_layer_and_no_neuron_alive(tmp_path: Path):
     assert summary["overall"]["alive"] == 0 and summary["layers"][0]["cumulative_shares"] == {"5": None}
     empty = read_metadata(tmp_path / "covering.parquet") | {"layers_covered": 0}
     write_table(COVERING.schema.empty_table(), tmp_path / "covering.parquet", empty)
+    # A model of one layer: its first half, the first stage, has none.
+    write_frequency(world, range(0), tmp_path / "first.parquet")
     classify_coverage(tmp_path / "covering.parquet", [tmp_path / "first.parquet"], [5], tmp_path / "out.parquet")
     summary = summarize_coverage(polars.DataFrame(read_table(tmp_path / "out.parquet")), read_metadata(tmp_path / "out.parquet"))
     assert summary["1"]["layers"] == [] and summary["1"]["overall"]["alive"] == 0
@@ -168,17 +170,15 @@ def test_files_that_do_not_fit_are_told(tmp_path: Path):
     with pytest.raises(CensusError, match=r"covering numbers up to 5, but coverage.edges ends with 6: delete it"):
         classify_coverage(covering, [frequency], [6], tmp_path / "out.parquet")
     other = tmp_path / "other.parquet"
-    write_table(read_table(frequency), other, SHARED | {"dtype": "bfloat16"})
+    write_table(read_table(frequency), other, COUNTED | {"dtype": "bfloat16"})
     with pytest.raises(CensusError, match=r"other.parquet differ in dtype: float32 and bfloat16"):
         classify_coverage(covering, [other], [5], tmp_path / "out.parquet")
     fewer = read_table(frequency).filter(pyarrow.array([neuron != 2 for neuron in read_table(frequency)["neuron"].to_pylist()]))
-    write_table(fewer, other, SHARED)
+    write_table(fewer, other, COUNTED)
     with pytest.raises(CensusError, match=r"has 2 activations of layer 0 neuron 2, but .*other.parquet 0 in core"):
         classify_coverage(covering, [other], [5], tmp_path / "out.parquet")
-    more = read_table(frequency)
-    more = more.set_column(4, "tokens", pyarrow.array([101] * len(more)))
-    write_table(more, other, SHARED)
-    with pytest.raises(CensusError, match=r"other.parquet differ in positions of core: 100 and 101: delete both"):
+    write_table(read_table(frequency), other, COUNTED | {"tokens_core": 101})
+    with pytest.raises(CensusError, match=r"other.parquet differ in tokens_core: 100 and 101: delete both"):
         classify_coverage(covering, [other], [5], tmp_path / "out.parquet")
     shutil.copy(frequency, other)
     other.write_bytes(other.read_bytes()[:-50])

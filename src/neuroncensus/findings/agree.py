@@ -5,7 +5,7 @@ from pathlib import Path
 
 from neuroncensus.errors import CensusError
 
-SHARED = ("model", "model_digest", "corpus", "window", "dtype", "device", "threads")
+SHARED = ("model", "model_digest", "corpus", "window", "tokens_core", "dtype", "device", "threads")
 
 
 def check_agree(first: tuple[Path, dict], other: tuple[Path, dict]) -> None:

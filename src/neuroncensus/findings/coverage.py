@@ -39,15 +39,10 @@ def _class_of(activations: polars.Expr, covering: polars.Expr, edges: Sequence[i
 
 
 def _count_stages(frequency: Sequence[Path]) -> polars.DataFrame:
-    """A row a neuron: activations in core and in all text, and positions of both."""
+    """A row a neuron: activations in core and in all text."""
     in_core = polars.col("part") == "core"
-    sums = [
-        polars.col("activations").filter(in_core).sum().alias("core"),
-        polars.col("activations").sum().alias("all"),
-        polars.col("tokens").filter(in_core).sum().alias("tokens_core"),
-        polars.col("tokens").sum().alias("tokens"),
-    ]
-    columns = [*NEURON, "part", "tokens", "activations"]
+    sums = [polars.col("activations").filter(in_core).sum().alias("core"), polars.col("activations").sum().alias("all")]
+    columns = [*NEURON, "part", "activations"]
     return polars.concat([polars.DataFrame(read_table(path, columns)).group_by(NEURON).agg(sums) for path in frequency])
 
 
@@ -71,15 +66,8 @@ def classify_coverage(covering: Path, frequency: Sequence[Path], edges: Sequence
         raise CensusError(
             f"{covering} tells covering numbers up to {metadata['most']}, but coverage.edges ends with {edges[-1]}: delete it and run again"
         )
-    stages = _count_stages(frequency)
-    tokens_core, tokens = (stages[name][0] for name in ("tokens_core", "tokens"))
-    if tokens_core != metadata["tokens_core"]:
-        raise CensusError(
-            f"{covering} and {frequency[0]} differ in positions of core: {metadata['tokens_core']} and {tokens_core}: "
-            "delete both and run again"
-        )
     columns = [name for name in COVERING.names if name != "activations_even"]
-    counted = polars.DataFrame(read_table(covering, columns)).join(stages, on=NEURON, how="left", maintain_order="left")
+    counted = polars.DataFrame(read_table(covering, columns)).join(_count_stages(frequency), on=NEURON, how="left", maintain_order="left")
     unknown = counted.filter(polars.col("all").is_null() | (polars.col("activations") > polars.col("core")))
     if len(unknown):
         row = unknown.row(0, named=True)
@@ -94,7 +82,10 @@ def classify_coverage(covering: Path, frequency: Sequence[Path], edges: Sequence
         .with_columns(covering=polars.when(polars.col("covering") <= edges[-1]).then("covering"))
         .select(COVERAGE.names)
     )
-    told = {key: value for key, value in metadata.items() if key != "kind"} | {"edges": list(edges), "tokens": tokens}
+    told = {key: value for key, value in metadata.items() if key != "kind"} | {
+        "edges": list(edges),
+        "tokens": read_metadata(frequency[0])["tokens"],
+    }
     write_table(table.to_arrow().cast(COVERAGE.schema), out, told)
 
 

@@ -122,6 +122,9 @@ def reduce_stage(shards: Sequence[Path], description: Path, out: Path) -> None:
     _warn_split_bos(sum(of_domain["activations_bos"] for of_domain in domains.values()), any_domain["layer"], any_domain["neuron"], windows)
     texts = hashlib.sha256("".join(metadata["content_sha256"] for _, metadata in files).encode()).hexdigest()
     told = {"windows": windows, "text_sha256": texts, "version": version("neuroncensus")} | {key: first[key] for key in LAYERS}
+    # Also where the stage has no layers, and so no rows.
+    positions = {"tokens": files, "tokens_core": [file for file in files if file[1]["part"] == "core"]}
+    told |= {name: sum(metadata["positions"] for _, metadata in of_part) for name, of_part in positions.items()}
     write_table(table, out, shared | told)
 
 
