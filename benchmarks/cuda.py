@@ -7,6 +7,7 @@ weights and writing of the counters included, first with activations alone, then
 waits for its first block once in 64, these once in LAYERS. Without CUDA there is nothing to measure.
 """
 
+import os
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -14,7 +15,7 @@ from typing import Any
 
 import torch
 
-from benchmarks._common import SETTINGS, Options, Row, collect, main, paired
+from benchmarks._common import Options, Row, collect, main, paired
 from benchmarks._made import TINY, Shape, make_model, make_text
 from neuroncensus.collect.devices import resolve_compute
 from neuroncensus.models.architecture import Architecture
@@ -26,6 +27,8 @@ OPT_66B = Shape(LAYERS, 9216, 36864, 72, 4096)
 POSITIONS, WINDOW, BATCH_TOKENS = 524288, 2048, 16384
 DTYPE = "float16"
 PASSES = 10
+THREADS = len(os.sched_getaffinity(0))
+"""All cores: n-grams of a layer are counted on the host while the device computes the next."""
 
 
 @torch.inference_mode()
@@ -56,10 +59,10 @@ def rows_on(device: str, options: Options) -> Iterator[Row]:
     model = make_model(options.folder / "model", shape, files=3)
     text = make_text(options.folder / "text", shape.vocabulary, window=window, positions=positions)
     own = product_rate(model.architecture, min(BATCH_TOKENS, positions), device, options.repeats)
-    blocks = measure_rate(model.architecture, resolve_compute(device, DTYPE, SETTINGS["threads"]), window, BATCH_TOKENS)
+    blocks = measure_rate(model.architecture, resolve_compute(device, DTYPE, THREADS), window, BATCH_TOKENS)
     note = f"products {own / 1e12:.3g} TFLOP/s"
     yield Row("66b shape: rate of blocks ÷ of products", blocks / own, "over 0.70", note=f"{note}, blocks {blocks / 1e12:.3g} TFLOP/s")
-    job = partial(collect, model, text, options.folder / "out", dtype=DTYPE, device=device, batch_tokens=BATCH_TOKENS)
+    job = partial(collect, model, text, options.folder / "out", dtype=DTYPE, device=device, threads=THREADS, batch_tokens=BATCH_TOKENS)
     counters = {"activations": partial(job, everything=False), "every counter": job}
     flops = positions * shape.layers * layer_flops(model.architecture, window)
     for name, run in counters.items():

@@ -7,7 +7,7 @@ neuron's own; times the groups of the 32 layers that are counted.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -43,10 +43,15 @@ class Timed(NgramRecorder):
         super().record(batch, seen)
         self.seconds += time.perf_counter() - start
 
-    def end(self, layer: int) -> None:
-        start = time.perf_counter()
-        super().end(layer)
-        self.seconds += time.perf_counter() - start
+    def end(self, layer: int) -> Callable[[], object]:
+        work = super().end(layer)
+
+        def timed() -> None:
+            start = time.perf_counter()
+            work()
+            self.seconds += time.perf_counter() - start
+
+        return timed
 
 
 def _share(model: Model, text: Text, dtype: str, null: bool, out: Path) -> float:
@@ -57,7 +62,7 @@ def _share(model: Model, text: Text, dtype: str, null: bool, out: Path) -> float
     layers, order = range(LAYERS), order_shard(job.text, SIZES)
     with table_writer(out, NGRAM_COUNTERS.schema, {}, ascending=["ngrams"]) as write:
         asked = NgramSettings(NGRAMS.share, NGRAMS.most, null)
-        counted = Timed(order, job.text, job.batches, model.architecture.ffn, layers, asked, write)
+        counted = Timed(order, job.text, job.batches, model.architecture.ffn, layers, asked, job.compute.device, write)
         others = ActivationRecorder(job.text.document, model.architecture.ffn, torch.device("cpu"), lambda _table: None)
         start = time.perf_counter()
         run_stage(job, layers, [others, counted], "", hidden_before=None, hidden_after=None)
@@ -86,14 +91,14 @@ def write_groups(windows: Path, out: Path, metadata: dict, groups: int = 1) -> f
     shard = read_shard(windows)
     batches = make_batches(shard.lengths, BATCH_TOKENS)
     with table_writer(out, NGRAM_COUNTERS.schema, metadata, ascending=["ngrams"]) as write:
-        recorder = NgramRecorder(order_shard(shard, SIZES), shard, batches, groups * GROUP, range(1), NGRAMS, write)
+        recorder = NgramRecorder(order_shard(shard, SIZES), shard, batches, groups * GROUP, range(1), NGRAMS, torch.device("cpu"), write)
         recorder.begin(0)
         starts = numpy.concatenate([batch.first_row + numpy.arange(len(batch.windows)) * batch.shape[1] for batch in batches])
         # All windows are full, and batches take them in order.
         text_rows = (starts[:, None] + numpy.arange(1, shard.lengths[0])).ravel()[: len(shard.tokens)]
-        recorder.words[text_rows] = numpy.tile(made_words(shard.tokens, GROUP), groups)
+        recorder.words[text_rows] = torch.from_numpy(numpy.tile(made_words(shard.tokens, GROUP), groups).view(numpy.int64))
         start = time.perf_counter()
-        recorder.end(0)
+        recorder.end(0)()
         return time.perf_counter() - start
 
 

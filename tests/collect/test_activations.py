@@ -31,7 +31,7 @@ def record(documents, lengths, layers, observe, dtype=torch.float32):
             recorder.record(batch, observe(padded, batch, Wanted()))
             for row, window in enumerate(batch.windows):
                 assert torch.equal(padded[row, : lengths[window]].nan_to_num(123), rectified[row, : lengths[window]].nan_to_num(123))
-        recorder.end(layer)
+        recorder.end(layer)()
     assert len(written) == len(layers)
     assert all(table.schema.equals(COUNTERS.schema) for table in written)
     return [polars.DataFrame(table) for table in written]

@@ -1,5 +1,7 @@
 """The block and the engine against transformers' own decoder, bit for bit."""
 
+from functools import partial
+
 import numpy
 import pytest
 import torch
@@ -49,7 +51,7 @@ class Keep:
         self.batches[-1].append(batch)
 
     def end(self, layer):
-        self.ended.append(layer)
+        return partial(self.ended.append, layer)
 
 
 class Idle:
@@ -62,7 +64,7 @@ class Idle:
         pass
 
     def end(self, _layer):
-        pass
+        return lambda: None
 
 
 def made_shard(lengths, vocabulary, seed=0):

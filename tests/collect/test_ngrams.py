@@ -19,6 +19,7 @@ from neuroncensus.corpora.ngrams import order_shard
 from neuroncensus.tables import NGRAM_COUNTERS
 from shards_made import made_shard, texts
 
+CPU = torch.device("cpu")
 KEYS = ["layer", "neuron", "n", "rotated"]
 WIDTHS = st.sampled_from([1, 5, 63, 64, 65, 130, 200])
 RULES = st.builds(
@@ -52,7 +53,7 @@ class Census:
     def collect(self, rules: NgramSettings, layers: range, again=None, observe=observe_compiled) -> list[pyarrow.Table]:
         """What the recorder writes."""
         written = []
-        recorder = NgramRecorder(self.order, self.shard, self.batches, self.neurons, layers, rules, written.append, again)
+        recorder = NgramRecorder(self.order, self.shard, self.batches, self.neurons, layers, rules, CPU, written.append, again)
         for layer in LAYERS:
             wanted = recorder.begin(layer)
             assert wanted == Wanted(bits=layer in layers and (again is None or layer in again))
@@ -63,7 +64,7 @@ class Census:
                     active = self.active[layer, self.shard.offsets[window] : self.shard.offsets[window + 1]]
                     values[row, 1 : len(active) + 1] = torch.from_numpy(numpy.where(active, 0.5, -0.5))
                 recorder.record(batch, observe(values, batch, wanted))
-            recorder.end(layer)
+            recorder.end(layer)()
         assert all(table.schema.equals(NGRAM_COUNTERS.schema) for table in written)
         return written
 

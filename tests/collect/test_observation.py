@@ -41,8 +41,8 @@ def assert_seen(seen: Observation, after: torch.Tensor, before: torch.Tensor, le
     assert seen.activations.tolist() == active.sum(axis=(0, 1)).tolist()
     assert seen.at_bos.tolist() == active[:, 0].sum(axis=0).tolist()
     assert (seen.in_text.numpy() == active[:, 1:].any(axis=1)).all()
-    assert seen.words is not None and seen.words.shape == (windows * length, -(-neurons // 64)) and seen.words.dtype == numpy.uint64
-    bits = numpy.unpackbits(seen.words.view(numpy.uint8), axis=1, bitorder="little")[real.ravel()].astype(bool)
+    assert seen.words is not None and seen.words.shape == (windows * length, -(-neurons // 64)) and seen.words.dtype == torch.int64
+    bits = numpy.unpackbits(seen.words.numpy().view(numpy.uint8), axis=1, bitorder="little")[real.ravel()].astype(bool)
     assert (bits[:, :neurons] == active[real]).all()
     assert not bits[:, neurons:].any()
     full = [window for window, of_window in enumerate(lengths) if of_window == positions]

@@ -36,7 +36,7 @@ def test_full_windows_are_counted_position_by_position(observe, window, lengths,
             for row, number in enumerate(batch.windows):
                 padded[row, : lengths[number]] = torch.from_numpy(values[number])
             recorder.record(batch, observe(padded, batch, wanted))
-        recorder.end(layer)
+        recorder.end(layer)()
         table = written.pop()
         assert not written
         assert table.schema.equals(POSITION_COUNTERS.schema)

@@ -7,6 +7,7 @@ on in the neighbours, are not counted here but written as they are; the reductio
 
 import logging
 from collections.abc import Callable
+from functools import partial
 
 import numpy
 import pyarrow
@@ -56,16 +57,16 @@ class ActivationRecorder:
         self.documents += seen.in_text[slots < 0].sum(dim=0)
         self.active_windows.index_add_(0, slots[slots >= 0], seen.in_text[slots >= 0].int())
 
-    def end(self, layer: int) -> None:
-        """Write the layer: counts, and for the documents at the two ends whether each neuron was active there."""
+    def end(self, layer: int) -> Callable[[], object]:
+        """What writes the layer: counts, and for the documents at the two ends whether each neuron was active there."""
         active = self.active_windows > 0  # (waiting documents, F)
         first, last = (active[place] for place in self.end_places)
         inner = torch.ones(self.waiting, dtype=torch.bool, device=self.device)
         inner[self.end_places] = False
         counters = (self.activations, self.activations_bos, self.documents + active[inner].sum(dim=0), first, last)
         columns = [numpy.full(self.neurons, layer), numpy.arange(self.neurons), *(counter.cpu().numpy() for counter in counters)]
-        self.write(pyarrow.table([pyarrow.array(column) for column in columns], schema=COUNTERS.schema))
         self._warn_split_bos(layer, columns[COUNTERS.names.index("activations_bos")])
+        return partial(self.write, pyarrow.table([pyarrow.array(column) for column in columns], schema=COUNTERS.schema))
 
     def _warn_split_bos(self, layer: int, activations_bos: numpy.ndarray) -> None:
         """BOS at position 0 is the same input in every window, so its count is all windows or none."""

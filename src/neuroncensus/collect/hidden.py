@@ -10,6 +10,8 @@ from pathlib import Path
 
 import torch
 
+from neuroncensus.collect.devices import Compute
+from neuroncensus.collect.transfer import host_empty
 from neuroncensus.errors import CensusError
 from neuroncensus.files import atomic_path
 
@@ -42,13 +44,14 @@ def hidden_writer(path: Path | None, rows: int, d: int, dtype: torch.dtype, sett
         assert partial.stat().st_size == 8 + len(text) + size, "every batch was written"
 
 
-def read_hidden(path: Path, settings: dict, rows: int, d: int, dtype: torch.dtype) -> torch.Tensor:
-    """The residual stream that the stage before wrote, (rows, d).
+def read_hidden(path: Path, settings: dict, rows: int, d: int, compute: Compute) -> torch.Tensor:
+    """The residual stream that the stage before wrote, (rows, d), on the host.
 
     Raises:
         CensusError: the file is missing, truncated, not such a file, or was computed with other settings.
     """
-    stream = torch.empty(rows, d, dtype=dtype)
+    dtype = compute.dtype
+    stream = host_empty(rows, d, dtype, compute.device)
     try:
         with path.open("rb") as file:
             header = json.loads(file.read(int.from_bytes(file.read(8), "little")))

@@ -11,13 +11,16 @@ it does not hold the pairs are collected again. Nothing is estimated.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 
 import numpy
 import pyarrow
+import torch
 
 from neuroncensus.collect.batches import Batch
 from neuroncensus.collect.observation import Observation, Wanted
 from neuroncensus.collect.runs import LINE, count_runs, gather_neurons, list_runs
+from neuroncensus.collect.transfer import ToHost, host_empty
 from neuroncensus.collect.words import WORD, words_of
 from neuroncensus.corpora.ngrams import Order, Runs
 from neuroncensus.corpora.shards import Shard
@@ -94,6 +97,7 @@ class NgramRecorder:
         neurons: F.
         layers: those that are counted; the others pass unseen.
         settings: which pairs are kept.
+        device: where the values are.
         write: given the rows of a group of neurons, as `neuroncensus.tables.NGRAM_COUNTERS`.
         again: collect these pairs alone and drop none; None for the first collection.
     """
@@ -106,6 +110,7 @@ class NgramRecorder:
         neurons: int,
         layers: range,
         settings: NgramSettings,
+        device: torch.device,
         write: Callable[[pyarrow.Table], object],
         again: Open | None = None,
     ):
@@ -122,30 +127,41 @@ class NgramRecorder:
         self.even = {False: _bit_words(even), True: _bit_words(numpy.zeros(slots, dtype=bool))}
         nulls = (False, True) if settings.rotation_null else (False,)
         self.series = [_Series(runs, rotated, slots, settings.most) for runs in order.runs for rotated in nulls]
-        self.words = numpy.empty((batches[-1].rows.stop, words_of(neurons)), dtype=numpy.uint64)
+        self.width, self.device = (batches[-1].rows.stop, words_of(neurons)), device
+        self.to_host = ToHost(device)
+        # Memory for the bits of a layer, and of a second one where the first is still being counted.
+        self.spare: list[torch.Tensor] = []
 
     def begin(self, layer: int) -> Wanted:
         """A new layer."""
         self.counting = layer in self.layers and (self.again is None or layer in self.again)
+        if self.counting:
+            self.words = self.spare.pop() if self.spare else host_empty(*self.width, torch.int64, self.device)
         return Wanted(bits=self.counting)
 
     def record(self, batch: Batch, seen: Observation) -> None:
         """Keep the bits of one batch."""
-        if self.counting:
-            self.words[batch.rows] = seen.words
+        if seen.words is not None and self.counting:
+            self.to_host.copy(seen.words, self.words[batch.rows])
 
-    def end(self, layer: int) -> None:
-        """Count the layer and write it, group by group."""
-        if self.counting:
-            for group in range(0, self.neurons, GROUP):
-                ends = range(group, min(group + GROUP, self.neurons), BLOCK)
-                blocks = [self._block(layer, first, min(BLOCK, self.neurons - first)) for first in ends]
-                self.write(pyarrow.concat_tables(blocks).combine_chunks())
+    def end(self, layer: int) -> Callable[[], object]:
+        """What counts the layer and writes it, group by group."""
+        if not self.counting:
+            return lambda: None
+        self.to_host.wait()
+        return partial(self._count, layer, self.words)
 
-    def _gather(self, first: int, width: int, rotated: bool) -> numpy.ndarray:
+    def _count(self, layer: int, words: torch.Tensor) -> None:
+        for group in range(0, self.neurons, GROUP):
+            ends = range(group, min(group + GROUP, self.neurons), BLOCK)
+            blocks = [self._block(words, layer, first, min(BLOCK, self.neurons - first)) for first in ends]
+            self.write(pyarrow.concat_tables(blocks).combine_chunks())
+        self.spare.append(words)
+
+    def _gather(self, words: torch.Tensor, first: int, width: int, rotated: bool) -> numpy.ndarray:
         """Bits of the neurons from `first`, a row a neuron, a bit a slot; (width, ceil(N / 64)) uint64."""
         bits = numpy.empty((words_of(width) * WORD, words_of(len(self.rows[rotated]))), dtype=numpy.uint64)
-        gather_neurons(self.words, self.rows[rotated], first // WORD, bits)
+        gather_neurons(words.numpy().view(numpy.uint64), self.rows[rotated], first // WORD, bits)
         return bits[:width]
 
     def _keep(self, layer: int, first: int, activations: numpy.ndarray, covered: numpy.ndarray) -> numpy.ndarray:
@@ -157,11 +173,11 @@ class NgramRecorder:
         beyond, (part, whole) = activations - covered, self.settings.hopeless
         return (beyond <= self.settings.dropped_above) | (beyond * whole <= activations * part)
 
-    def _block(self, layer: int, first: int, width: int) -> pyarrow.Table:
+    def _block(self, words: torch.Tensor, layer: int, first: int, width: int) -> pyarrow.Table:
         """The rows of `width` neurons from `first`: neurons outside, then the S series."""
         shape = (width, len(self.series))
         activations, covered, pairs = numpy.zeros((3, *shape), dtype=numpy.int64)
-        bits = {rotated: self._gather(first, width, rotated) for rotated in {series.rotated for series in self.series}}
+        bits = {rotated: self._gather(words, first, width, rotated) for rotated in {series.rotated for series in self.series}}
         for place, series in enumerate(self.series):
             # Collected again, none may be left at once.
             bound = series.bound if self.again is None else len(series.runs)

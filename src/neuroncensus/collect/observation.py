@@ -48,20 +48,20 @@ class Observation:
     """Those at BOS, (F,) int64."""
     in_text: torch.Tensor
     """Whether it is active at a text position of each window, (w, F) bool."""
-    words: numpy.ndarray | None = None
-    """Bit i of word j says whether neuron 64 j + i is active in a row of the batch, (w * T, ceil(F / 64)) uint64 on the host;
-    rows of padding mean nothing."""
+    words: torch.Tensor | None = None
+    """Bit i of word j says whether neuron 64 j + i is active in a row of the batch, (w * T, ceil(F / 64)) int64; rows of
+    padding mean nothing."""
     at_position: torch.Tensor | None = None
     """Full windows with the neuron active at each position, (T, F) int32; None also where the batch has no full window."""
 
 
-def _pack(active: torch.Tensor) -> numpy.ndarray:
+def _pack(active: torch.Tensor) -> torch.Tensor:
     """Truth values, (rows, F), as words, (rows, ceil(F / 64))."""
     rows, neurons = active.shape
     padded = torch.nn.functional.pad(active.view(torch.uint8), (0, words_of(neurons) * WORD - neurons))
     places = torch.tensor([1 << bit for bit in range(8)], dtype=torch.uint8, device=active.device)
     octets = (padded.view(rows, -1, 8) * places).sum(dim=2, dtype=torch.uint8)  # (rows, 8 words)
-    return octets.cpu().numpy().view("<u8")
+    return octets.view(torch.int64)
 
 
 def observe_with_torch(values: torch.Tensor, batch: Batch, wanted: Wanted) -> Observation:
@@ -91,7 +91,8 @@ def observe_compiled(values: torch.Tensor, batch: Batch, wanted: Wanted) -> Obse
     at_position = numpy.zeros((length, neurons) if wanted.whole(batch) else (0, 0), dtype=numpy.int32)
     rectify_and_count(bits, length, batch.lengths, negative_infinity, activations, at_bos, in_text, words, at_position)
     counted = (torch.from_numpy(array) for array in (activations, at_bos, in_text))
-    return Observation(*counted, words if len(words) else None, torch.from_numpy(at_position) if len(at_position) else None)
+    packed = torch.from_numpy(words.view(numpy.int64)) if len(words) else None
+    return Observation(*counted, packed, torch.from_numpy(at_position) if len(at_position) else None)
 
 
 def observe(values: torch.Tensor, batch: Batch, wanted: Wanted) -> Observation:

@@ -1,6 +1,7 @@
 """The recorder of activations per position, for positional neurons: full windows alone (section 5)."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy
 import pyarrow
@@ -34,9 +35,12 @@ class PositionRecorder:
         if seen.at_position is not None:
             self.active += seen.at_position
 
-    def end(self, layer: int) -> None:
-        """Write the layer."""
-        counts = self.active.T.contiguous().cpu().numpy()  # (F, T)
+    def end(self, layer: int) -> Callable[[], object]:
+        """What writes the layer."""
+        return partial(self._write, layer, self.active)
+
+    def _write(self, layer: int, active: torch.Tensor) -> None:
+        counts = active.T.contiguous().cpu().numpy()  # (F, T)
         offsets = numpy.arange(self.neurons + 1, dtype=numpy.int32) * self.window
         kind = POSITION_COUNTERS.schema.field("windows_active").type
         lists = pyarrow.ListArray.from_arrays(offsets, pyarrow.array(counts.ravel()), type=kind)

@@ -1,5 +1,6 @@
 """What a counter of the collection is to the engine that feeds it."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from neuroncensus.collect.batches import Batch
@@ -17,6 +18,6 @@ class Recorder(Protocol):
         """Add one batch."""
         ...
 
-    def end(self, layer: int) -> None:
-        """Every batch was seen: write the layer."""
+    def end(self, layer: int) -> Callable[[], object]:
+        """Every batch was seen: what is left to do, count and write, which may be done while the next layer is recorded."""
         ...

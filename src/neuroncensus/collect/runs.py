@@ -34,7 +34,7 @@ def _transpose(block):
         mask ^= mask << numpy.uint64(half)
 
 
-@numba.njit(parallel=True, cache=True)
+@numba.njit(parallel=True, cache=True, nogil=True)
 def gather_neurons(words, rows, first, out):
     """Bits of a few words of neurons, in the order of the slots.
 
@@ -73,7 +73,7 @@ def _best(histogram, top, most):
     return covered
 
 
-@numba.njit(parallel=True, cache=True)
+@numba.njit(parallel=True, cache=True, nogil=True)
 def count_runs(bits, counted, runs, longest, most, bound, hopeless, least, activations, covered, pairs):
     """For each neuron: its activations, how many of them its best n-grams have, and on how many n-grams it is active.
 
@@ -121,7 +121,7 @@ def count_runs(bits, counted, runs, longest, most, bound, hopeless, least, activ
             histogram[: top + 1] = 0
 
 
-@numba.njit(parallel=True, cache=True)
+@numba.njit(parallel=True, cache=True, nogil=True)
 def list_runs(bits, counted, even, runs, neurons, starts, ngrams, counts, counts_even):
     """All (n-gram, activations) of some neurons, n-grams ascending.
 

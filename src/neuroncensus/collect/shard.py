@@ -79,7 +79,7 @@ def _recorders(job: Job, layers: range, out: Path, ngrams: Ngrams | None, positi
         write = files.enter_context(rising)
         if ngrams.settings is not None and ngrams.order is not None and ngrams.ngrams is not None:
             order = read_order(ngrams.order, ngrams.ngrams, job.text)
-            recorders.append(NgramRecorder(order, job.text, job.batches, neurons, covered, ngrams.settings, write))
+            recorders.append(NgramRecorder(order, job.text, job.batches, neurons, covered, ngrams.settings, device, write))
     if positions is not None:
         told = {"kind": KIND_POSITIONS, "full_windows": int((job.text.lengths == job.text.metadata["window"]).sum())}
         write = files.enter_context(table_writer(positions.out, POSITION_COUNTERS.schema, metadata | told))
@@ -104,7 +104,7 @@ def run_stage(
         if hidden_before is None:
             stream = embed(checkpoint, job.about.architecture, job.text, job.batches, job.compute)
         else:
-            stream = read_hidden(hidden_before, before, rows, d, dtype)
+            stream = read_hidden(hidden_before, before, rows, d, job.compute)
         run_layers(
             checkpoint,
             job.about.architecture,
@@ -200,5 +200,6 @@ def collect_again(
     job = open_job(Settings(**settings), **shard)
     layers, positions = range(max(dropped) + 1), read_order(order, ngrams, job.text)
     neurons = job.about.architecture.ffn
-    recorder = NgramRecorder(positions, job.text, job.batches, neurons, layers, NgramSettings(**asked), write, again=dropped)
+    rules = (NgramSettings(**asked), job.compute.device)
+    recorder = NgramRecorder(positions, job.text, job.batches, neurons, layers, *rules, write, again=dropped)
     run_stage(job, layers, [recorder], "collecting n-grams again of", hidden_before=None, hidden_after=None)

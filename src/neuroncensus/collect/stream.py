@@ -4,16 +4,20 @@ A batch-major loop loads every weight once a batch; here each is read once a sha
 buffer, rows in the order of the batches, and every block updates it in place.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
+from itertools import pairwise
 
+import numba
 import torch
 
 from neuroncensus.collect.batches import Batch
 from neuroncensus.collect.devices import Compute
 from neuroncensus.collect.observation import Wanted, observe
 from neuroncensus.collect.recorder import Recorder
+from neuroncensus.collect.transfer import Carrier, host_empty
 from neuroncensus.corpora.shards import Shard
 from neuroncensus.errors import CensusError
 from neuroncensus.models.architecture import Architecture
@@ -24,15 +28,16 @@ from neuroncensus.models.opt import Block, Embedding, all_finite, load_block
 def embed(checkpoint: Checkpoint, architecture: Architecture, shard: Shard, batches: Sequence[Batch], compute: Compute) -> torch.Tensor:
     """The residual stream before the first block, (rows, d), on the host."""
     embedding = Embedding(checkpoint, architecture, compute.dtype, compute.device)
-    stream = torch.empty(batches[-1].rows.stop, architecture.d, dtype=compute.dtype)
+    stream = host_empty(batches[-1].rows.stop, architecture.d, compute.dtype, compute.device)
     for batch in batches:
         ids = torch.from_numpy(batch.ids(shard, architecture.bos)).to(compute.device)
-        stream[batch.rows] = embedding(ids).flatten(0, 1).cpu()
+        stream[batch.rows] = embedding(ids).flatten(0, 1)
     return stream
 
 
-def _check_finite(x: torch.Tensor, layer: int, compute: Compute) -> None:
-    if not all_finite(x):
+def _check_finite(finite: Sequence[torch.Tensor], layer: int, compute: Compute) -> None:
+    """`finite`: of each batch."""
+    if not torch.stack(list(finite)).all():
         advice = "set dtype to bfloat16 or float32" if compute.dtype == torch.float16 else "check the checkpoint, or set dtype to float32"
         name = str(compute.dtype).removeprefix("torch.")
         raise CensusError(f"NaN or infinity in the residual stream after layer {layer}, computed in {name}: {advice}")
@@ -40,13 +45,40 @@ def _check_finite(x: torch.Tensor, layer: int, compute: Compute) -> None:
 
 def _blocks(checkpoint: Checkpoint, architecture: Architecture, layers: range, compute: Compute) -> Iterator[tuple[int, Block]]:
     """Each layer and its block; the next one is read while this one computes, so two are in memory."""
+    copies = torch.cuda.Stream(compute.device) if compute.device.type == "cuda" else None
+
+    def load(layer: int) -> Block:
+        # A stream of its own, or the block would wait for what the device has been given to compute. It takes the memory of the
+        # block before the last, which `run_layers` has seen the device finish with.
+        with torch.cuda.stream(copies):
+            return load_block(checkpoint, architecture, layer, compute.dtype, compute.device)
+
     with ThreadPoolExecutor(max_workers=1) as reader:
-        read = [reader.submit(load_block, checkpoint, architecture, layer, compute.dtype, compute.device) for layer in layers[:1]]
+        read = [reader.submit(load, layer) for layer in layers[:1]]
         for layer in layers:
-            block = read.pop().result()
+            block = read.pop().result()  # has been checked by the reader, so nothing of it is still on its way
             if layer + 1 in layers:
-                read.append(reader.submit(load_block, checkpoint, architecture, layer + 1, compute.dtype, compute.device))
+                read.append(reader.submit(load, layer + 1))
             yield layer, block
+
+
+@contextmanager
+def _behind(compute: Compute) -> Generator[Callable[[Callable[[], object]], object]]:
+    """Does what a layer leaves to the host: on the CPU at once, beside CUDA while the device computes the next layer."""
+    if compute.device.type == "cpu":
+        yield lambda work: work()
+        return
+    with ThreadPoolExecutor(max_workers=1, initializer=numba.set_num_threads, initargs=(numba.get_num_threads(),)) as host:
+        waiting: list[Future] = []
+
+        def give(work: Callable[[], object]) -> None:
+            while waiting:
+                waiting.pop().result()
+            waiting.append(host.submit(work))
+
+        yield give
+        while waiting:
+            waiting.pop().result()
 
 
 @torch.inference_mode()
@@ -66,7 +98,8 @@ def run_layers(
     """Push the stream through `layers`, in place; each recorder sees every batch and writes each layer as it is done.
 
     Args:
-        stream: the residual stream, (rows, d), rows in the order of `batches`; changed.
+        stream: the residual stream, (rows, d), rows in the order of `batches`, of `neuroncensus.collect.transfer.host_empty`;
+            changed.
         skip_silent: leave neurons that no position of a batch activates out of the second product of its FFN.
         finished: given the rows of each batch, in order, once they have passed the last layer.
         advance: told how many positions a batch had, for progress.
@@ -82,24 +115,28 @@ def run_layers(
         # Padding may be active where no position is: what it gets is wrong then, and nobody looks.
         return seen.activations > 0 if skip_silent else None
 
-    buffer = torch.empty(
-        max(batch.rows.stop - batch.rows.start for batch in batches), architecture.ffn, dtype=compute.dtype, device=compute.device
-    )
-    for layer, block in _blocks(checkpoint, architecture, layers, compute):
-        wanted = Wanted.all(recorder.begin(layer) for recorder in recorders)
-        for batch in batches:
-            x = stream[batch.rows].to(compute.device).view(*batch.shape, architecture.d)  # (w, T, d)
-            x = block(x, partial(rectify, batch=batch), buffer)
-            if batch.padded:
-                # Attention weighs what lies behind a position with zero, and zero times NaN would be NaN.
-                x.masked_fill_(torch.from_numpy(~batch.real()).to(compute.device)[:, :, None], 0.0)
-            _check_finite(x, layer, compute)
-            stream[batch.rows] = x.flatten(0, 1)
-            if layer == layers[-1]:
-                finished(stream[batch.rows])
-            advance(int(batch.lengths.sum()))
-        for recorder in recorders:
-            recorder.end(layer)
     if not layers:
         for batch in batches:
             finished(stream[batch.rows])
+        return
+    widest = max(batch.rows.stop - batch.rows.start for batch in batches)
+    buffer = torch.empty(widest, architecture.ffn, dtype=compute.dtype, device=compute.device)
+    carrier = Carrier(stream, compute.device)
+    with _behind(compute) as behind:
+        for layer, block in _blocks(checkpoint, architecture, layers, compute):
+            wanted = Wanted.all(recorder.begin(layer) for recorder in recorders)
+            finite = []
+            # The first batch of the next layer follows the last of this one.
+            for batch, following in pairwise([*batches, batches[0]]):
+                x = carrier.take(batch, following).view(*batch.shape, architecture.d)  # (w, T, d)
+                x = block(x, partial(rectify, batch=batch), buffer)
+                if batch.padded:
+                    # Attention weighs what lies behind a position with zero, and zero times NaN would be NaN.
+                    x.masked_fill_(torch.from_numpy(~batch.real()).to(compute.device)[:, :, None], 0.0)
+                finite.append(all_finite(x))
+                carrier.put(batch, x.flatten(0, 1), finished if layer == layers[-1] else lambda _rows: None)
+                advance(int(batch.lengths.sum()))
+            _check_finite(finite, layer, compute)
+            for recorder in recorders:
+                behind(recorder.end(layer))
+        carrier.settle()

@@ -21,9 +21,9 @@ SKIP_AT_MOST = {4: 0.8, 2: 0.5}
 Weights = dict[str, torch.Tensor]
 
 
-def all_finite(x: torch.Tensor) -> bool:
-    """Whether no number of a tensor is NaN or infinite; without a second tensor of its size, and in one pass."""
-    return bool(torch.stack(torch.aminmax(x)).isfinite().all())
+def all_finite(x: torch.Tensor) -> torch.Tensor:
+    """Whether no number of a tensor is NaN or infinite, () bool; without a second tensor of its size, and in one pass."""
+    return torch.stack(torch.aminmax(x)).isfinite().all()
 
 
 def load_tensor(checkpoint: Checkpoint, name: str, dtype: torch.dtype, device: torch.device) -> torch.Tensor:

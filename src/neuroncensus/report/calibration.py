@@ -65,7 +65,7 @@ def measure_rate(architecture: Architecture, compute: Compute, window: int, batc
             observe(values, batch, Wanted())
 
         start = time.perf_counter()
-        all_finite(block(x, rectify, buffer))  # read back, so that a device has finished
+        bool(all_finite(block(x, rectify, buffer)))  # read back, so that a device has finished
         seconds = time.perf_counter() - start
         return seconds, batch.shape[0] * length * layer_flops(shape, length) / seconds
 

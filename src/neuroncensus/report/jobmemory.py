@@ -130,7 +130,7 @@ def _batch_parts(job: JobShape) -> list[Part]:
         network.append(("fc1's output squared", "b F i", values))
     if job.cuda:
         for step in (attention, counting, network):
-            step.append(("itself, on the device", "b d i", width))
+            step.append(("itself, the one before and the next, on the device", "3 b d i", 3 * width))
         counting.append(("which values are active", "b F", rows * ffn))
     if job.sizes:
         counting += [("the same twice, while bits are put together", "2 b F", 2 * rows * ffn)] if job.cuda else []
@@ -162,9 +162,11 @@ def _ngram_parts(job: JobShape) -> list[Part]:
     """What n-grams take on the host."""
     shard, neurons, times = job.shard, min(GROUP, job.architecture.ffn), 2 if job.rotation_null else 1
     rows = neurons * job.sizes * times
+    bits = ("bits of two layers for n-grams", "2 S F / 8") if job.cuda else ("bits of a layer for n-grams", "S F / 8")
     return [
         Part("order of positions by n-gram", "4 S r (m + 1)", 4 * shard * times * (job.sizes + 1)),
-        Part("bits of a layer for n-grams", "S F / 8", shard * job.architecture.ffn // 8, "blocks"),
+        # Beside CUDA, one layer's are counted while the next layer's are collected.
+        Part(*bits, (2 if job.cuda else 1) * (shard * job.architecture.ffn // 8), "blocks"),
         # Arrow's allocator keeps what one group took for the next.
         Part(f"rows of {GROUP} neurons", f"{PAIR} K / {OF_MOST} · {GROUP} m r", PAIR * job.most // OF_MOST * rows, "blocks"),
         Part(f"bits of {BLOCK} neurons in order", f"{BLOCK // 8} S r", BLOCK // 8 * shard * times, END),
