@@ -1,7 +1,7 @@
 """Checkpoints and text, made up in the real shapes and the real file layout.
 
 A neuron's pre-activation is normal by construction, so its bias sets how often it is active: rates are spread
-evenly on a logarithmic scale from LEAST_ACTIVE to MOST_ACTIVE, about 8% on average. Tokens follow Zipf's law.
+evenly on a logarithmic scale from the least of RATES to the most, about 8% on average. Tokens follow Zipf's law.
 """
 
 import json
@@ -20,7 +20,9 @@ from neuroncensus.corpora.shards import write_shard
 from neuroncensus.models.architecture import Architecture, expected_tensors, read_architecture
 from neuroncensus.models.describe import describe_model
 
-LEAST_ACTIVE, MOST_ACTIVE = 0.001, 0.5
+RATES = (0.001, 0.5)
+SPARSE = (1e-5, 0.2)
+"""As in the first half of a large model; with a third of its neurons silent."""
 SILENT_BIAS = -100.0
 PREFIX = "model.decoder."
 PART, PROSE = "core", "prose"
@@ -72,13 +74,13 @@ class Text:
     positions: int
 
 
-def _tensor(name: str, shape: tuple[int, ...], silent: float, generator: torch.Generator) -> torch.Tensor:
+def _tensor(name: str, shape: tuple[int, ...], silent: float, rates: tuple[float, float], generator: torch.Generator) -> torch.Tensor:
     kind = name.rpartition(".")[2]
     if "layer_norm" in name:
         return torch.full(shape, 1.0 if kind == "weight" else 0.0, dtype=torch.float16)
     if name.endswith("fc1.bias"):
         # Normal with variance 1 before the bias, as fc1's rows have length 1 and LayerNorm's output length sqrt(d).
-        low, high = math.log(LEAST_ACTIVE), math.log(MOST_ACTIVE)
+        low, high = map(math.log, rates)
         bias = torch.special.ndtri(torch.exp(low + (high - low) * torch.rand(shape, generator=generator)))
         bias[torch.randperm(len(bias), generator=generator)[: round(silent * len(bias))]] = SILENT_BIAS
         return bias.half()
@@ -100,11 +102,14 @@ def _files(tensors: Iterator[tuple[str, torch.Tensor]], count: int, total: int) 
         yield part
 
 
-def make_model(folder: Path, shape: Shape, *, silent: float = 0.0, files: int = 1, kind: str = "bin") -> Model:
+def make_model(
+    folder: Path, shape: Shape, *, silent: float = 0.0, rates: tuple[float, float] = RATES, files: int = 1, kind: str = "bin"
+) -> Model:
     """A checkpoint in float16.
 
     Args:
         silent: share of each layer's neurons that no input activates.
+        rates: of the others, least and most.
         files: number of weight files, with an index if there are several; layers lie across them.
         kind: `bin`, as on the Hub, or `safetensors`.
     """
@@ -118,7 +123,7 @@ def make_model(folder: Path, shape: Shape, *, silent: float = 0.0, files: int = 
     architecture = read_architecture(config, "made")
     generator = torch.Generator().manual_seed(1)
     shapes = expected_tensors(architecture)
-    made = ((PREFIX + name, _tensor(name, size, silent, generator)) for name, size in shapes.items())
+    made = ((PREFIX + name, _tensor(name, size, silent, rates, generator)) for name, size in shapes.items())
     base = "pytorch_model" if kind == "bin" else "model"
     weight_map = {}
     for number, part in enumerate(_files(made, files, 2 * sum(map(math.prod, shapes.values()))), start=1):

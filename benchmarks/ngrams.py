@@ -15,7 +15,7 @@ import numpy
 import torch
 
 from benchmarks._common import BATCH_TOKENS, NGRAMS, SIZES, THREADS, Options, Row, main
-from benchmarks._made import OPT_125M, TINY, Model, Text, make_model, make_text
+from benchmarks._made import OPT_125M, SPARSE, TINY, Model, Text, make_model, make_text
 from neuroncensus.collect.activations import ActivationRecorder
 from neuroncensus.collect.batches import Batch, make_batches
 from neuroncensus.collect.job import Settings, open_job
@@ -30,7 +30,7 @@ from neuroncensus.tables import NGRAM_COUNTERS
 
 LAYERS, POSITIONS, WINDOW = 2, 32_768, 512
 GROUPS_66B, LAYERS_66B, SHARD_66B = 36_864 // GROUP, 32, 1_000_000
-DEAD, RAREST, COMMONEST = 1 / 3, 1e-5, 0.2
+DEAD = 1 / 3
 
 
 class Timed(NgramRecorder):
@@ -74,7 +74,7 @@ def made_words(tokens: numpy.ndarray, neurons: int) -> numpy.ndarray:
     """Bits of made-up neurons at each text position, (N, words) uint64."""
     generator = numpy.random.default_rng(1)
     bits = numpy.zeros((len(tokens), words_of(neurons)), dtype=numpy.uint64)
-    rates = numpy.exp(generator.uniform(numpy.log(RAREST), numpy.log(COMMONEST), neurons))
+    rates = numpy.exp(generator.uniform(*numpy.log(SPARSE), neurons))
     rates[generator.random(neurons) < DEAD] = 0
     order = numpy.argsort(tokens, kind="stable")
     for neuron in numpy.flatnonzero(rates):

@@ -65,7 +65,8 @@ def test_on_cuda_stream_and_bits_stay_on_the_host_and_the_blocks_do_not():
     assert there <= parts(device).keys() and not there & parts(host).keys()
     here = {"residual stream", "bits of two layers for n-grams", "order of positions by n-gram", "bits of 512 neurons in order"}
     assert here <= parts(host).keys() and not here & parts(device).keys()
-    # The batch, the one before and the next, the residual and attention's output; truth values and twice the same while they become bits; bits; by position.
+    # The batch, the one before and the next, the residual, attention's output; truth values, twice the same while they become
+    # bits; bits; by position.
     counting = 5 * ROWS * D * 4 + 3 * ROWS * FFN + ROWS * FFN // 8 + 4 * 24 * FFN
     found = {part.name: part.bytes for part in device.parts if part.phase == "batch"}
     assert sum(found.values()) == max(counting, 10 * ROWS * D * 4)

@@ -63,22 +63,25 @@ def _blocks(checkpoint: Checkpoint, architecture: Architecture, layers: range, c
 
 
 @contextmanager
-def _behind(compute: Compute) -> Generator[Callable[[Callable[[], object]], object]]:
-    """Does what a layer leaves to the host: on the CPU at once, beside CUDA while the device computes the next layer."""
-    if compute.device.type == "cpu":
-        yield lambda work: work()
-        return
-    with ThreadPoolExecutor(max_workers=1, initializer=numba.set_num_threads, initargs=(numba.get_num_threads(),)) as host:
-        waiting: list[Future] = []
+def _behind(compute: Compute) -> Generator[Callable[[int, Callable[[], object]], object]]:
+    """Does what a layer leaves to the host: on the CPU at once, beside CUDA while the device computes the next layer.
 
-        def give(work: Callable[[], object]) -> None:
-            while waiting:
-                waiting.pop().result()
-            waiting.append(host.submit(work))
+    Yields a function that takes a recorder's number and its work; a recorder has one layer's under way at most.
+    """
+    if compute.device.type == "cpu":
+        yield lambda _recorder, work: work()
+        return
+    with ThreadPoolExecutor(initializer=numba.set_num_threads, initargs=(numba.get_num_threads(),)) as host:
+        waiting: dict[int, Future] = {}
+
+        def give(recorder: int, work: Callable[[], object]) -> None:
+            if recorder in waiting:
+                waiting[recorder].result()
+            waiting[recorder] = host.submit(work)
 
         yield give
-        while waiting:
-            waiting.pop().result()
+        for work in waiting.values():
+            work.result()
 
 
 @torch.inference_mode()
@@ -137,6 +140,6 @@ def run_layers(
                 carrier.put(batch, x.flatten(0, 1), finished if layer == layers[-1] else lambda _rows: None)
                 advance(int(batch.lengths.sum()))
             _check_finite(finite, layer, compute)
-            for recorder in recorders:
-                behind(recorder.end(layer))
+            for number, recorder in enumerate(recorders):
+                behind(number, recorder.end(layer))
         carrier.settle()
