@@ -1,9 +1,9 @@
 """On CUDA: the engine's rate ÷ the device's own rate for matrix products of the same shapes, and the device memory it takes.
 
 66b shape, float16, random weights, a third of the neurons silent, rates of the others from 1e-5 to 0.2. The device's own rate
-is that of the six products of a block (q, k, v, out, fc1, fc2) on a batch, one after the other, with nothing between them. Rates are FLOP a second with `neuroncensus.report.costs.layer_flops` a
-position. Measured: blocks alone, as plan.md's calibration does; then collect jobs of LAYERS layers, first with activations alone,
-then with every counter and the null. Their rate is that of the layers between the first and the last, from beginning to
+is that of the six products of a block (q, k, v, out, fc1, fc2) on a batch, one after the other, with nothing between them.
+Rates are FLOP a second with `neuroncensus.report.costs.layer_flops` a position. Measured: blocks alone, as plan.md's calibration
+does; then collect jobs of LAYERS layers with activations alone, with every counter, and with the null of n-grams too. Their rate is that of the layers between the first and the last, from beginning to
 beginning: the counters of the one before are counted and written meanwhile. What a stage does once, reading the embedding, pinning
 memory and counting the last layer, a job of 32 layers does once in 32; how long the whole job took is in the note.
 Without CUDA there is nothing to measure.
@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,7 @@ class Clock:
         return lambda: None
 
 
-def run_job(model: Model, text: Text, out: Path, device: str, *, everything: bool) -> tuple[float, float]:
+def run_job(model: Model, text: Text, out: Path, device: str, *, everything: bool, null: bool) -> tuple[float, float]:
     """Seconds from the second layer's beginning to the last's, and of the whole job."""
     start, architecture = time.perf_counter(), model.architecture
     where = {"folder": model.folder, "description": model.description, "windows": text.shards[0]}
@@ -100,7 +101,9 @@ def run_job(model: Model, text: Text, out: Path, device: str, *, everything: boo
         if everything:
             order, layers = order_shard(job.text, SIZES), range(architecture.n_layers)
             write = writer("n", NGRAM_COUNTERS.schema, ascending=["ngrams"])
-            counters.append(NgramRecorder(order, job.text, job.batches, architecture.ffn, layers, NGRAMS, on, write))
+            counters.append(
+                NgramRecorder(order, job.text, job.batches, architecture.ffn, layers, replace(NGRAMS, rotation_null=null), on, write)
+            )
             counters.append(PositionRecorder(text.window, architecture.ffn, on, writer("p", POSITION_COUNTERS.schema)))
         run_stage(job, range(architecture.n_layers), counters, "", hidden_before=None, hidden_after=None)
     return clock.begun[-1] - clock.begun[1], time.perf_counter() - start
@@ -116,11 +119,12 @@ def rows_on(device: str, options: Options) -> Iterator[Row]:
     note = f"products {own / 1e12:.3g} TFLOP/s"
     yield Row("66b shape: rate of blocks ÷ of products", blocks / own, "over 0.70", note=f"{note}, blocks {blocks / 1e12:.3g} TFLOP/s")
     flops = positions * (shape.layers - 2) * layer_flops(model.architecture, window)
-    for name in ("activations", "every counter"):
+    asked = {"activations": (False, False), "every counter": (True, False), "every counter, null": (True, True)}
+    for name, (everything, null) in asked.items():
         if device == "cuda":
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats()
-        runs = [run_job(model, text, options.folder, device, everything=name == "every counter") for _ in range(options.repeats + 1)]
+        runs = [run_job(model, text, options.folder, device, everything=everything, null=null) for _ in range(options.repeats + 1)]
         layers, whole = (min(seconds) for seconds in zip(*runs[1:], strict=True))
         case = f"66b shape, {shape.layers} layers, {positions} positions, T = {window}, {name}"
         told = f"{shape.layers - 2} layers {layers:.3g} s, whole job {whole:.3g} s; {note}"

@@ -7,6 +7,7 @@ computes. On the CPU the device's memory is the host's, and nothing is copied th
 import weakref
 from collections.abc import Callable
 
+import numpy
 import torch
 
 from neuroncensus.collect.batches import Batch
@@ -14,7 +15,8 @@ from neuroncensus.collect.batches import Batch
 
 def host_empty(rows: int, width: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
     """Memory on the host, (rows, width), that the device copies from and to without waiting."""
-    tensor = torch.empty(rows, width, dtype=dtype)
+    # numpy asks for huge pages, torch does not: random rows of gigabytes are found twice as fast.
+    tensor = torch.from_numpy(numpy.empty(rows * width * dtype.itemsize, dtype=numpy.uint8)).view(dtype).view(rows, width)
     if device.type == "cuda" and tensor.nbytes:
         # torch's own pinned memory is rounded up to a power of two: 32 GB for the 18 GB of a 66b model.
         cudart = torch.cuda.cudart()
