@@ -3,10 +3,10 @@
 66b shape, float16, random weights, a third of the neurons silent, rates of the others from 1e-5 to 0.2. The device's own rate
 is that of the six products of a block (q, k, v, out, fc1, fc2) on a batch, one after the other, with nothing between them.
 Rates are FLOP a second with `neuroncensus.report.costs.layer_flops` a position. Measured: blocks alone, as plan.md's calibration
-does; then collect jobs of LAYERS layers with activations alone, with every counter, and with the null of n-grams too. Their rate is that of the layers between the first and the last, from beginning to
-beginning: the counters of the one before are counted and written meanwhile. What a stage does once, reading the embedding, pinning
-memory and counting the last layer, a job of 32 layers does once in 32; how long the whole job took is in the note.
-Without CUDA there is nothing to measure.
+does; then collect jobs of LAYERS layers with activations alone, with every counter, and with the null of n-grams too. Their rate
+is that of the layers between the first and the last, from beginning to beginning: the counters of the one before are counted and
+written meanwhile. What a stage does once, reading the embedding, pinning memory and counting the last layer, a job of 32 layers
+does once in 32; how long the whole job took is in the note. Without CUDA there is nothing to measure.
 """
 
 import os

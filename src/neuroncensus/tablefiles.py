@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy
 import pyarrow
 from pyarrow import parquet
 
@@ -62,6 +63,13 @@ def table_writer(
 
         yield write
         writer.add_key_value_metadata({METADATA: settings, DIGEST: _digest(settings, schema, rows)})
+
+
+def lists(values: numpy.ndarray, field: pyarrow.Field) -> pyarrow.Array:
+    """The rows of an array, (R, k), as a column of lists of k numbers."""
+    rows, width = values.shape
+    offsets = numpy.arange(rows + 1, dtype=numpy.int32) * width
+    return pyarrow.ListArray.from_arrays(offsets, pyarrow.array(values.ravel(), field.type.value_type), type=field.type)
 
 
 def write_table(table: pyarrow.Table, path: Path | str, metadata: dict) -> None:

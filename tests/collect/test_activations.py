@@ -87,4 +87,4 @@ def test_bos_active_in_some_windows_only_is_told(caplog):
         record([0, 1], [2, 2], [[active, active], [silent, silent]], observe_compiled)
         assert not caplog.messages
         record([0, 1], [2, 2], [[silent, silent], [active, silent]], observe_compiled)
-    assert caplog.messages == ["layer 4 neuron 0: active at BOS of 1 of 2 windows: rounding near zero"]
+    assert caplog.messages == ["layer 4 neuron 0: active at BOS of 1 of 2 windows of the shard: rounding near zero"]

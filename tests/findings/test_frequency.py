@@ -28,13 +28,13 @@ def test_bos_active_in_some_shards_only_is_told(tmp_path, caplog, split, told):
     with caplog.at_level(logging.WARNING):
         reduce_stage(counters, run.description, tmp_path / "stage.parquet")
     windows = [read_metadata(path)["windows"] for path in counters]
-    messages = [message for message in caplog.messages if "over all shards" in message]
+    messages = [message for message in caplog.messages if "of all shards" in message]
     assert len(messages) == told
     if split:
-        seen = f"{sum(windows[1::2])} of {sum(windows)} windows over all shards"
+        seen = f"{sum(windows[1::2])} of {sum(windows)} windows of all shards"
         assert messages[1] == f"layer 0 neuron 1: active at BOS of {seen}: rounding near zero"
     if split > 10:
-        assert messages[-1].startswith("13 neurons are active at BOS of some windows only, over all shards")
+        assert messages[-1].startswith("13 neurons are active at BOS of some windows of all shards only")
 
 
 def test_the_table_says_where_the_model_is_from(tmp_path):

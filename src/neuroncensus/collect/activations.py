@@ -5,7 +5,6 @@ active at a text position. A document may lie in several shards, so those at a s
 on in the neighbours, are not counted here but written as they are; the reduction joins them.
 """
 
-import logging
 from collections.abc import Callable
 from functools import partial
 
@@ -15,9 +14,8 @@ import torch
 
 from neuroncensus.collect.batches import Batch
 from neuroncensus.collect.observation import Observation, Wanted
+from neuroncensus.collect.splitbos import warn_split_bos
 from neuroncensus.tables import COUNTERS
-
-log = logging.getLogger(__name__)
 
 
 class ActivationRecorder:
@@ -65,14 +63,5 @@ class ActivationRecorder:
         inner[self.end_places] = False
         counters = (self.activations, self.activations_bos, self.documents + active[inner].sum(dim=0), first, last)
         columns = [numpy.full(self.neurons, layer), numpy.arange(self.neurons), *(counter.cpu().numpy() for counter in counters)]
-        self._warn_split_bos(layer, columns[COUNTERS.names.index("activations_bos")])
+        warn_split_bos(columns[COUNTERS.names.index("activations_bos")], columns[0], columns[1], self.windows, "the shard")
         return partial(self.write, pyarrow.table([pyarrow.array(column) for column in columns], schema=COUNTERS.schema))
-
-    def _warn_split_bos(self, layer: int, activations_bos: numpy.ndarray) -> None:
-        """BOS at position 0 is the same input in every window, so its count is all windows or none."""
-        split = numpy.flatnonzero((activations_bos != 0) & (activations_bos != self.windows))
-        for neuron in split[:10]:
-            seen = f"{activations_bos[neuron]} of {self.windows} windows"
-            log.warning("layer %d neuron %d: active at BOS of %s: rounding near zero", layer, neuron, seen)
-        if len(split) > 10:
-            log.warning("layer %d: %d neurons are active at BOS of some windows only: rounding near zero", layer, len(split))

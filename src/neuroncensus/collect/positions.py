@@ -9,6 +9,7 @@ import torch
 
 from neuroncensus.collect.batches import Batch
 from neuroncensus.collect.observation import Observation, Wanted
+from neuroncensus.tablefiles import lists
 from neuroncensus.tables import POSITION_COUNTERS
 
 
@@ -41,8 +42,6 @@ class PositionRecorder:
 
     def _write(self, layer: int, active: torch.Tensor) -> None:
         counts = active.T.contiguous().cpu().numpy()  # (F, T)
-        offsets = numpy.arange(self.neurons + 1, dtype=numpy.int32) * self.window
-        kind = POSITION_COUNTERS.schema.field("windows_active").type
-        lists = pyarrow.ListArray.from_arrays(offsets, pyarrow.array(counts.ravel()), type=kind)
-        columns = [pyarrow.array(numpy.full(self.neurons, layer)), pyarrow.array(numpy.arange(self.neurons)), lists]
+        told = lists(counts, POSITION_COUNTERS.schema.field("windows_active"))
+        columns = [pyarrow.array(numpy.full(self.neurons, layer)), pyarrow.array(numpy.arange(self.neurons)), told]
         self.write(pyarrow.table(columns, schema=POSITION_COUNTERS.schema))

@@ -9,7 +9,7 @@ import pyarrow
 
 from neuroncensus.corpora.ngrams import Runs, read_ngrams
 from neuroncensus.errors import CensusError
-from neuroncensus.tablefiles import read_metadata, read_table, table_writer
+from neuroncensus.tablefiles import lists, read_metadata, read_table, table_writer
 from neuroncensus.tables import NGRAM_INDEX
 
 KIND = "n-grams of core"
@@ -30,11 +30,9 @@ def _add_up(shards: Sequence[Runs]) -> pyarrow.Table:
     n = shards[0].n
     parts = [_frame(runs.ngrams, occurrences=runs.occurrences, occurrences_even=runs.occurrences_even) for runs in shards]
     total = polars.concat(parts).group_by(_tokens(n)).agg(polars.col("occurrences", "occurrences_even").sum()).sort(_tokens(n))
-    flat = numpy.ascontiguousarray(total.select(_tokens(n)).to_numpy()).ravel().astype(numpy.int32)
-    offsets = numpy.arange(len(total) + 1, dtype=numpy.int32) * n
-    lists = pyarrow.ListArray.from_arrays(offsets, pyarrow.array(flat), type=NGRAM_INDEX.schema.field("ngram").type)
+    ngrams = lists(total.select(_tokens(n)).to_numpy(), NGRAM_INDEX.schema.field("ngram"))
     counts = [pyarrow.array(total[name].to_numpy()) for name in ("occurrences", "occurrences_even")]
-    return pyarrow.table([pyarrow.array(numpy.full(len(total), n)), lists, *counts], schema=NGRAM_INDEX.schema)
+    return pyarrow.table([pyarrow.array(numpy.full(len(total), n)), ngrams, *counts], schema=NGRAM_INDEX.schema)
 
 
 def index_ngrams(shards: Sequence[Path], out: Path) -> None:

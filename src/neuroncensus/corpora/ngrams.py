@@ -18,7 +18,7 @@ import pyarrow
 
 from neuroncensus.corpora.shards import Shard, read_shard
 from neuroncensus.errors import CensusError
-from neuroncensus.tablefiles import read_metadata, read_table, write_table
+from neuroncensus.tablefiles import lists, read_metadata, read_table, write_table
 
 KIND_ORDER, KIND_NGRAMS = "order of text positions by n-gram", "n-grams of a shard"
 NONE = -1
@@ -76,13 +76,11 @@ class Order:
         place: which of the shard's text tokens each slot is; (N,) int32.
         rotated: the text token whose activations the null puts in its place; (N,) int32.
         runs: the n-grams, for each n ascending.
-        metadata: of the file.
     """
 
     place: numpy.ndarray
     rotated: numpy.ndarray
     runs: tuple[Runs, ...]
-    metadata: dict
 
 
 def _rotate(shard: Shard) -> numpy.ndarray:
@@ -126,12 +124,7 @@ def order_shard(shard: Shard, sizes: Sequence[int]) -> Order:
         first = first[whole]
         ngrams = numpy.stack([key[first] for key in keys[n - 1 :: -1]], axis=1)
         runs.append(Runs(n, ngrams, first.astype(numpy.int32), occurrences[whole], evens[whole]))
-    return Order(place.astype(numpy.int32), _rotate(shard)[place].astype(numpy.int32), tuple(runs), {})
-
-
-def _lists(tokens: numpy.ndarray) -> pyarrow.Array:
-    offsets = numpy.arange(len(tokens) + 1, dtype=numpy.int32) * tokens.shape[1]
-    return pyarrow.ListArray.from_arrays(offsets, pyarrow.array(tokens.ravel(), pyarrow.int32()), type=NGRAMS.field("ngram").type)
+    return Order(place.astype(numpy.int32), _rotate(shard)[place].astype(numpy.int32), tuple(runs))
 
 
 def write_order(windows: Path, sizes: Sequence[int], out_order: Path, out_ngrams: Path) -> None:
@@ -157,7 +150,7 @@ def write_order(windows: Path, sizes: Sequence[int], out_order: Path, out_ngrams
         pyarrow.table(
             [
                 pyarrow.array(numpy.full(len(runs.first), runs.n)),
-                _lists(runs.ngrams),
+                lists(runs.ngrams, NGRAMS.field("ngram")),
                 *(pyarrow.array(array) for array in (runs.first, runs.occurrences, runs.occurrences_even)),
             ],
             schema=NGRAMS,
@@ -197,4 +190,4 @@ def read_order(path: Path, ngrams: Path, shard: Shard) -> Order:
         if found.get("content_sha256") != shard.metadata["content_sha256"] or found.get("n") != metadata.get("n"):
             raise CensusError(f"n-gram file {file} is of other windows than the shard it belongs to: delete it and run again")
     table = read_table(path, ORDER.names, what="n-gram file")
-    return Order(table["place"].to_numpy(), table["rotated"].to_numpy(), runs, metadata)
+    return Order(table["place"].to_numpy(), table["rotated"].to_numpy(), runs)

@@ -1,7 +1,6 @@
 """The reduction of a model's shards: how often each neuron is active, for every domain of core and extra."""
 
 import hashlib
-import logging
 from collections.abc import Sequence
 from importlib.metadata import version
 from itertools import groupby
@@ -11,6 +10,7 @@ from typing import Any
 import numpy
 import pyarrow
 
+from neuroncensus.collect.splitbos import warn_split_bos
 from neuroncensus.errors import CensusError
 from neuroncensus.findings.agree import check_shards
 from neuroncensus.models.description import read_description
@@ -21,10 +21,6 @@ from neuroncensus.tables import COUNTERS, FREQUENCY
 # What those of one stage share.
 LAYERS = ("first_layer", "end_layer")
 WHAT = "shard file"
-# Neurons that a warning is written about, each.
-TOLD = 10
-
-log = logging.getLogger(__name__)
 
 
 class _Documents:
@@ -76,16 +72,6 @@ def _reduce_domain(files: Sequence[tuple[Path, dict]]) -> dict[str, Any]:
     return total | {"documents": documents.count, "documents_active": documents.finish()}
 
 
-def _warn_split_bos(activations_bos: numpy.ndarray, layer: numpy.ndarray, neuron: numpy.ndarray, windows: int) -> None:
-    """BOS at position 0 is the same input in every window of every shard, so its count is all windows or none."""
-    split = numpy.flatnonzero((activations_bos != 0) & (activations_bos != windows))
-    for row in split[:TOLD]:
-        seen = f"{activations_bos[row]} of {windows} windows"
-        log.warning("layer %d neuron %d: active at BOS of %s over all shards: rounding near zero", layer[row], neuron[row], seen)
-    if len(split) > TOLD:
-        log.warning("%d neurons are active at BOS of some windows only, over all shards: rounding near zero", len(split))
-
-
 def reduce_stage(shards: Sequence[Path], description: Path, out: Path) -> None:
     """Add up the counters of all shards of a model in one stage.
 
@@ -119,7 +105,8 @@ def reduce_stage(shards: Sequence[Path], description: Path, out: Path) -> None:
     shared = {key: first[key] for key in ("model", "model_digest", "corpus", "window", "dtype", "device", "threads")}
     windows = sum(metadata["windows"] for _, metadata in files)
     any_domain = domains[keys[0]]
-    _warn_split_bos(sum(of_domain["activations_bos"] for of_domain in domains.values()), any_domain["layer"], any_domain["neuron"], windows)
+    at_bos = sum(of_domain["activations_bos"] for of_domain in domains.values())
+    warn_split_bos(at_bos, any_domain["layer"], any_domain["neuron"], windows, "all shards")
     texts = hashlib.sha256("".join(metadata["content_sha256"] for _, metadata in files).encode()).hexdigest()
     told = {"windows": windows, "text_sha256": texts, "version": version("neuroncensus")} | {key: first[key] for key in LAYERS}
     # Also where the stage has no layers, and so no rows.
