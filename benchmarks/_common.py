@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -83,16 +83,17 @@ def ratio(seconds: Mapping[str, list[float]], over: str, under: str) -> float:
     return min(seconds[over]) / min(seconds[under])
 
 
-def collect(model: Model, text: Text, out: Path, *, everything: bool = True, **changed: Any) -> None:
+def collect(model: Model, text: Text, out: Path, *, everything: bool = True, null: bool = True, **changed: Any) -> None:
     """Ours: every stage of every shard, with every counter: activations, positions, n-grams of 1 to 3 tokens and their null.
 
     The order of a shard by n-gram, which depends on its tokens alone and serves all models, is in it. What is written stays in `out`.
 
     Args:
         everything: count n-grams and positions too, beside activations, at BOS, and documents.
+        null: count the n-grams' null.
         changed: what differs from `SETTINGS`.
     """
-    settings = Settings(**SETTINGS | changed)
+    settings, rules = Settings(**SETTINGS | changed), replace(NGRAMS, rotation_null=null)
     for number, windows in enumerate(text.shards):
         folder = out / str(number)
         order, ngrams, hidden = (folder / name for name in ("order.parquet", "ngrams.parquet", "hidden.safetensors"))
@@ -112,7 +113,7 @@ def collect(model: Model, text: Text, out: Path, *, everything: bool = True, **c
                 hidden_after=hidden if stage < settings.stages else None,
                 out=counters["activations"],
                 # The first stage ends with the first half, whose n-grams are counted.
-                ngrams=Ngrams(NGRAMS, order, ngrams, "first_half", counters["ngrams"]) if everything and stage == 1 else None,
+                ngrams=Ngrams(rules, order, ngrams, "first_half", counters["ngrams"]) if everything and stage == 1 else None,
                 positions=Positions(True, counters["positions"]) if everything else None,
             )
 

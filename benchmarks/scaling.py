@@ -10,7 +10,7 @@ from functools import partial
 from benchmarks._common import Options, Row, collect, main, paired, ratio
 from benchmarks._made import OPT_125M, TINY, make_model, make_text
 
-LAYERS, POSITIONS, WINDOW, SHARDS = 4, 4096, 512, 8
+LAYERS, POSITIONS, WINDOW, SHARDS = 4, 8192, 512, 8
 
 
 def rows(options: Options) -> Iterator[Row]:

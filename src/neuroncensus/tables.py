@@ -196,4 +196,42 @@ DETECTOR_NGRAMS = Table(
     ),
 )
 
+SHARES = pyarrow.list_(FLOAT)
+
+POSITIONAL = Table(
+    "neuron",
+    2,
+    (
+        LAYER,
+        NEURON,
+        ("windows", INT, "full windows, of all domains under `positions`"),
+        ("fr", FLOAT, "share of their positions at which the neuron is active"),
+        ("mutual_information", FLOAT, "what its activity tells of the position, in nats"),
+        ("mutual_information_text", FLOAT, "the same over text positions alone; null in windows of one position"),
+        ("mutual_information_corrected", FLOAT, "the first less its bias from few windows (Miller-Madow)"),
+        ("positional", BOOL, "above the threshold; in windows under 256 positions the second is compared"),
+        ("unreliable", BOOL, "fewer windows than 5 / threshold"),
+        ("type", TEXT, "`oscillatory`, `both`, `one` or `other`, by its extreme intervals; null if not positional"),
+        ("strong", BOOL, "the type holds with the strong threshold; of `other`, its neighbourhood explains it; null if not positional"),
+        ("changes", INT, "changes between low and high extreme intervals"),
+        (
+            "domain_correlation",
+            FLOAT,
+            "lowest correlation of two domains' smoothed curves; null if not positional, one is constant, or under two have 30 windows",
+        ),
+    ),
+)
+
+PROFILES = Table(
+    "positional neuron × domain",
+    3,
+    (
+        LAYER,
+        NEURON,
+        ("domain", TEXT, "domain under `positions`; `all` of them together first"),
+        ("windows", INT, "full windows"),
+        ("fr", SHARES, "share of them in which the neuron is active at each position, BOS first"),
+    ),
+)
+
 TABLES = {"frequency": FREQUENCY, "dead": DEAD, "coverage": COVERAGE, "detectors": DETECTORS, "detector_ngrams": DETECTOR_NGRAMS}
