@@ -116,9 +116,9 @@ def test_cuda_that_is_elsewhere_needs_a_given_rate(tmp_path):
         (24e9, "The device has 24.0 GB: enough."),
         (
             8e9,
-            "too small for collect.batch_tokens 16384: a job needs 8.8 GB but .* has 8.0 GB, 7.+ MB too little: set it to 8192",
+            "too small for collect.batch_tokens 16384: a job needs 9.4 GB but .* has 8.0 GB, 1.4 GB too little: set it to 8192",
         ),
-        (5e9, "Device memory too small for one block and one window: .* need 5.4 GB but the device has 5.0 GB: 4.+ MB are missing"),
+        (5e9, "Device memory too small for one block and one window: .* need 5.3 GB but the device has 5.0 GB: 3.+ MB are missing"),
     ],
 )
 def test_a_device_that_is_too_small_is_told_with_figures(tmp_path, memory, words):
