@@ -35,6 +35,11 @@ def shard_count(tokens: int, shard_tokens: int) -> int:
     return -(-tokens // shard_tokens)
 
 
+def token_folder(corpus: str, tokenizer: str, window: int | str) -> str:
+    """Where the windows of a corpus lie, as one tokenizer makes them."""
+    return f"resources/corpora/{corpus}/{tokenizer}/window-{window}"
+
+
 def _source(text: dict) -> dict:
     """What of a text decides its windows, keys sorted and the default field written out: told or not, it is the same."""
     default = {"field": DEFAULT_FIELD} if "path" in text else {}
@@ -141,7 +146,7 @@ class Census(ModelSources):
 
     def previous_token_shard(self, wildcards) -> list[str]:
         """The shard of windows whose cursor this one starts from, if it does not start at the first document."""
-        folder = f"resources/corpora/{wildcards.corpus}/{wildcards.tokenizer}/window-{wildcards.window}"
+        folder = token_folder(wildcards.corpus, wildcards.tokenizer, wildcards.window)
         if int(wildcards.shard) > 0:
             return [f"{folder}/{wildcards.part}/{wildcards.domain}/{int(wildcards.shard) - 1}.parquet"]
         if wildcards.part == "extra" and wildcards.domain in self.config["corpora"][wildcards.corpus]["core"]:
@@ -155,7 +160,7 @@ class Census(ModelSources):
 
     def token_shard(self, model: str, part: str, domain: str, shard: int | str) -> str:
         """The file with the windows of one shard, as the model's tokenizer and window make them."""
-        return f"resources/corpora/{self.corpus(model)}/{self.tokenizer(model)}/window-{self.window(model)}/{part}/{domain}/{shard}.parquet"
+        return f"{token_folder(self.corpus(model), self.tokenizer(model), self.window(model))}/{part}/{domain}/{shard}.parquet"
 
     def token_shards(self, model: str) -> list[str]:
         """All of a model's shards of windows."""
@@ -177,7 +182,7 @@ class Census(ModelSources):
 
     def indexed_shards(self, wildcards) -> list[str]:
         """The n-grams of every shard of the core of a corpus."""
-        folder = f"resources/corpora/{wildcards.corpus}/{wildcards.tokenizer}/window-{wildcards.window}/core"
+        folder = token_folder(wildcards.corpus, wildcards.tokenizer, wildcards.window) + "/core"
         domains = self.domains(wildcards.corpus, "core")
         return [f"{folder}/{domain.name}/{shard}.ngrams.parquet" for domain in domains for shard in range(self.shards(domain))]
 

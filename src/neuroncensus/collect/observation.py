@@ -64,7 +64,7 @@ def _pack(active: torch.Tensor) -> torch.Tensor:
     """Truth values, (rows, F), as words, (rows, ceil(F / 64))."""
     rows, neurons = active.shape
     padded = torch.nn.functional.pad(active.view(torch.uint8), (0, words_of(neurons) * WORD - neurons))
-    octets = (padded.view(torch.int64) * TO_BITS >> 56).to(torch.uint8)  # (rows, 8 words)
+    octets = (padded.view(torch.int64) * TO_BITS).bitwise_right_shift_(56).to(torch.uint8)  # (rows, 8 words)
     return octets.view(rows, -1).view(torch.int64)
 
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
-from itertools import pairwise
 
 import numba
 import torch
@@ -129,8 +128,9 @@ def run_layers(
         for layer, block in _blocks(checkpoint, architecture, layers, compute):
             wanted = Wanted.all(recorder.begin(layer) for recorder in recorders)
             finite = []
-            # The first batch of the next layer follows the last of this one.
-            for batch, following in pairwise([*batches, batches[0]]):
+            # The first batch of the next layer follows the last of this one, if there is one.
+            then = None if layer == layers[-1] else batches[0]
+            for batch, following in zip(batches, [*batches[1:], then], strict=True):
                 x = carrier.take(batch, following).view(*batch.shape, architecture.d)  # (w, T, d)
                 x = block(x, partial(rectify, batch=batch), buffer)
                 if batch.padded:
