@@ -19,6 +19,7 @@ include: "workflow/rules/dead.smk"
 include: "workflow/rules/ngrams.smk"
 include: "workflow/rules/coverage.smk"
 include: "workflow/rules/detectors.smk"
+include: "workflow/rules/positional.smk"
 include: "workflow/rules/report.smk"
 
 
@@ -26,6 +27,7 @@ rule all:
     default_target: True
     input:
         census.findings(),
+        lambda wc: [file for model in config["run"]["models"] for file in positional_files(model, *POSITIONAL_FINDINGS)],
     log:
         "results/logs/all.log",
     localrule: True

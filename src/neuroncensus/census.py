@@ -7,22 +7,22 @@ Everything here is known before anything is read but the `config.json` of local 
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 
-from neuroncensus.config import check_config
-from neuroncensus.corpora.sources import DEFAULT_FIELD, source_files
+from neuroncensus.config import check_config, suggestion
+from neuroncensus.corpusfiles import CorpusFiles
 from neuroncensus.digest import code_digest
 from neuroncensus.errors import CensusError
-from neuroncensus.modelsources import ModelSources, plain_names
 
-PARTS = ("core", "extra")
 # Where hidden states lie if they are not to lie with the results.
 SCRATCH = "resources/hidden"
 TABLES = ("frequency", "dead", "coverage", "detectors", "detector_ngrams")
 FIGURES = ("dead", "coverage", "detectors")
 FINDINGS = (*(f"{name}.parquet" for name in TABLES), *(f"{name}.pdf" for name in FIGURES), "summary.json", "provenance.json")
+# Of corpora with full windows in every domain of `positions`.
+POSITIONAL_FINDINGS = ("positional.parquet", "profiles.parquet", "positional.pdf")
 
 
 def alternatives(names: Iterable) -> str:
@@ -30,33 +30,7 @@ def alternatives(names: Iterable) -> str:
     return "|".join(re.escape(str(name)) for name in names) or r"(?!)"
 
 
-def shard_count(tokens: int, shard_tokens: int) -> int:
-    """How many shards a domain of `tokens` positions has."""
-    return -(-tokens // shard_tokens)
-
-
-def token_folder(corpus: str, tokenizer: str, window: int | str) -> str:
-    """Where the windows of a corpus lie, as one tokenizer makes them."""
-    return f"resources/corpora/{corpus}/{tokenizer}/window-{window}"
-
-
-def _source(text: dict) -> dict:
-    """What of a text decides its windows, keys sorted and the default field written out: told or not, it is the same."""
-    default = {"field": DEFAULT_FIELD} if "path" in text else {}
-    return {key: value for key, value in sorted((default | text).items()) if key != "tokens"}
-
-
-@dataclass(frozen=True)
-class Domain:
-    """A text source of one part of a corpus and its budget, in positions."""
-
-    part: str
-    name: str
-    source: dict
-    tokens: int
-
-
-class Census(ModelSources):
+class Census(CorpusFiles):
     """The validated configuration, with the questions that the rules ask of it.
 
     Args:
@@ -104,87 +78,7 @@ class Census(ModelSources):
         self.check_model(model)
         return self.model_files(model)
 
-    # Corpora
-
-    def corpus(self, model: str) -> str:
-        """The corpus that a model is run on."""
-        return self.model_entry(model).get("corpus", self.config["corpus"])
-
-    def window(self, model: str) -> int:
-        """Positions of a full window, T."""
-        return self.config["corpora"][self.corpus(model)].get("window") or self.model_positions(model)
-
-    def domains(self, corpus: str, part: str | None = None) -> list[Domain]:
-        """The domains of a corpus, or of one part of it: core first, in the order of their names."""
-        entry = self.config["corpora"][corpus]
-        return [
-            Domain(p, name, _source(text), text["tokens"])
-            for p in PARTS
-            for name, text in sorted(entry.get(p, {}).items())
-            if part in (None, p)
-        ]
-
-    def domain_names(self) -> list[str]:
-        """The names of all domains of all corpora."""
-        return sorted({domain.name for corpus in self.config["corpora"] for domain in self.domains(corpus)})
-
-    def domain(self, corpus: str, part: str, name: str) -> Domain:
-        """One domain of a corpus."""
-        return next(domain for domain in self.domains(corpus, part) if domain.name == name)
-
-    def shards(self, domain: Domain) -> int:
-        """How many shards a domain of a part has."""
-        return shard_count(domain.tokens, self.config["collect"]["shard_tokens"])
-
-    def text_files(self, domain: Domain) -> list[str]:
-        """The files that a domain's text is read from, those that lie outside packages."""
-        return plain_names(source_files(domain.source))
-
-    def budget_here(self, domain: Domain, shard: int) -> int | None:
-        """The domain's budget if this shard is its last, else None: a grown budget must leave the others alone."""
-        return domain.tokens if shard == self.shards(domain) - 1 else None
-
-    def previous_token_shard(self, wildcards) -> list[str]:
-        """The shard of windows whose cursor this one starts from, if it does not start at the first document."""
-        folder = token_folder(wildcards.corpus, wildcards.tokenizer, wildcards.window)
-        if int(wildcards.shard) > 0:
-            return [f"{folder}/{wildcards.part}/{wildcards.domain}/{int(wildcards.shard) - 1}.parquet"]
-        if wildcards.part == "extra" and wildcards.domain in self.config["corpora"][wildcards.corpus]["core"]:
-            last = self.shards(self.domain(wildcards.corpus, "core", wildcards.domain)) - 1
-            return [f"{folder}/core/{wildcards.domain}/{last}.parquet"]
-        return []
-
-    def model_shards(self, model: str) -> list[tuple[str, str, int]]:
-        """(part, domain, shard) of everything that a model's corpus holds, in order."""
-        return [(d.part, d.name, shard) for d in self.domains(self.corpus(model)) for shard in range(self.shards(d))]
-
-    def token_shard(self, model: str, part: str, domain: str, shard: int | str) -> str:
-        """The file with the windows of one shard, as the model's tokenizer and window make them."""
-        return f"{token_folder(self.corpus(model), self.tokenizer(model), self.window(model))}/{part}/{domain}/{shard}.parquet"
-
-    def token_shards(self, model: str) -> list[str]:
-        """All of a model's shards of windows."""
-        return [self.token_shard(model, *shard) for shard in self.model_shards(model)]
-
     # N-grams
-
-    def core_shards(self, model: str) -> list[tuple[str, int]]:
-        """(domain, shard) of a model's core, in order."""
-        return [(domain, shard) for part, domain, shard in self.model_shards(model) if part == "core"]
-
-    def ngram_file(self, model: str, domain: str, shard: int | str, kind: str) -> str:
-        """The `order` or the `ngrams` of a core shard's text."""
-        return self.token_shard(model, "core", domain, shard).removesuffix("parquet") + f"{kind}.parquet"
-
-    def ngram_index(self, model: str) -> str:
-        """The n-grams of all of a model's core."""
-        return str(Path(self.token_shard(model, "core", "", "")).parent / "ngrams.parquet")
-
-    def indexed_shards(self, wildcards) -> list[str]:
-        """The n-grams of every shard of the core of a corpus."""
-        folder = token_folder(wildcards.corpus, wildcards.tokenizer, wildcards.window) + "/core"
-        domains = self.domains(wildcards.corpus, "core")
-        return [f"{folder}/{domain.name}/{shard}.ngrams.parquet" for domain in domains for shard in range(self.shards(domain))]
 
     def covered_stages(self) -> list[int]:
         """The stages that count n-grams: the first has the first half of the layers."""
@@ -260,6 +154,33 @@ class Census(ModelSources):
             f"results/{model}/collect/{part}/{domain}/{shard}/stage-{stage}.parquet" for part, domain, shard in self.model_shards(model)
         ]
 
+    # Positions
+
+    def position_counters(self, model: str, domain: str, stage: int | str) -> list[str]:
+        """The position counters of all shards of a domain, of core and extra, in one stage."""
+        shards = [(part, shard) for part, of_domain, shard in self.model_shards(model) if of_domain == domain]
+        return [f"results/{model}/collect/{part}/{domain}/{shard}/stage-{stage}.positions.parquet" for part, shard in shards]
+
+    def position_totals(self, model: str) -> list[str]:
+        """The position counters of all domains under `positions`, stages outside.
+
+        Raises:
+            CensusError: the model's corpus names none.
+        """
+        self.check_model(model)
+        if not self.counts_positions(model):
+            corpus = self.corpus(model)
+            raise CensusError(
+                f"corpora.{corpus} has no positions, so {model} has no positional neurons to be found: name the domains whose full windows "
+                f"are to be counted by position under corpora.{corpus}.positions, or leave the target out"
+            )
+        domains = self.position_domains(self.corpus(model))
+        return [f"results/{model}/positions/{domain}/stage-{stage}.parquet" for stage in self.stages for domain in domains]
+
+    def shapes(self) -> dict:
+        """What decides the types of positional neurons."""
+        return {key: self.config["positional"][key] for key in ("half_width", "interval", "weak", "strong", "explained")}
+
     # Plan
 
     def plan_inputs(self, model: str) -> dict:
@@ -270,7 +191,7 @@ class Census(ModelSources):
         recipe = self.config["training"][entry["train"]] if "train" in entry else None
         trained = recipe["steps"] * recipe["batch_windows"] * recipe["architecture"]["max_position_embeddings"] if recipe else 0
         corpus, ngrams = self.corpus(model), self.ngram_settings("core", self.stages[0]) or {}
-        by_position = self.config["corpora"][corpus].get("positions", [])
+        by_position = self.position_domains(corpus)
         return {
             "architecture": asdict(architecture),
             "domains": [
@@ -288,10 +209,28 @@ class Census(ModelSources):
     # Findings
 
     def findings(self) -> list[str]:
-        """What a bare run makes: every finding of `run.models`, and the loss curves of those trained here."""
+        """What a bare run makes: every finding of `run.models` but the positional ones, and the loss curves of those trained here."""
         files = []
         for model in self.config["run"]["models"]:
             files += [f"results/{model}/{name}" for name in FINDINGS]
             if "train" in self.model_entry(model):
                 files.append(str(Path(self.training_folder(model)).parent / "loss.pdf"))
         return files
+
+    def group(self, name: str) -> list[str]:
+        """The models of a group, in the order in which the configuration names them.
+
+        Raises:
+            CensusError: there is no such group.
+        """
+        groups = self.config["groups"]
+        if name not in groups:
+            raise CensusError(f"unknown group {name}: {suggestion(name, groups)}")
+        return groups[name]
+
+    def training_run(self, model: str) -> dict | None:
+        """Of which training run and step a model is: `recipe`, `positions` (bool) and `step`; None of one that is read from a folder."""
+        entry = self.model_entry(model)
+        if "train" not in entry:
+            return None
+        return {"recipe": entry["train"], "positions": entry.get("positions", True), "step": self.training_step(model)}

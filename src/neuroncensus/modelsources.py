@@ -83,14 +83,18 @@ class ModelSources:
         """The folder with a model's checkpoint, in Hugging Face layout."""
         entry = self.model_entry(model)
         if "train" in entry:
-            step = entry.get("step", self.config["training"][entry["train"]]["checkpoints"][-1])
-            return f"{self.training_folder(model)}/step-{step}"
+            return f"{self.training_folder(model)}/step-{self.training_step(model)}"
         return self._folder(entry["source"], self._is_default("models", model, entry), f"models.{model}.source")
 
     def training_folder(self, model: str) -> str:
         """Where the training run of a model leaves its checkpoints."""
         entry = self.model_entry(model)
         return f"resources/training/{entry['train']}/{'positions' if entry.get('positions', True) else 'nopos'}/checkpoints"
+
+    def training_step(self, model: str) -> int:
+        """The step of its training run that a model is the checkpoint of."""
+        entry = self.model_entry(model)
+        return entry.get("step", self.config["training"][entry["train"]]["checkpoints"][-1])
 
     def model_source(self, model: str) -> str:
         """A model's source as the configuration writes it."""

@@ -10,7 +10,7 @@ from snakemake.utils import update_config
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from neuroncensus.census import FINDINGS, Census
+from neuroncensus.census import FINDINGS, POSITIONAL_FINDINGS, Census
 from neuroncensus.models.architecture import Architecture
 from neuroncensus.models.opt import Block
 from neuroncensus.report.costs import layer_flops, price
@@ -94,7 +94,8 @@ TARGETS = {
     "dead neurons": ["dead.pdf"],
     "n-grams that cover": ["coverage.pdf"],
     "detectors": ["detectors.pdf"],
-    "all of them": list(FINDINGS),
+    "positional neurons": ["positional.pdf"],
+    "all of them": [*FINDINGS, *POSITIONAL_FINDINGS],
 }
 
 

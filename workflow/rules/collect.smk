@@ -10,6 +10,7 @@ rule collect_stage:
     output:
         counters="results/{model}/collect/{part}/{domain}/{shard}/stage-{stage}.parquet",
         ngrams="results/{model}/collect/{part}/{domain}/{shard}/stage-{stage}.ngrams.parquet",
+        positions="results/{model}/collect/{part}/{domain}/{shard}/stage-{stage}.positions.parquet",
         hidden=census.hidden_after if config["collect"]["keep_hidden"] else temp(census.hidden_after),
     log:
         "results/{model}/logs/collect/{part}/{domain}/{shard}/stage-{stage}.log",
@@ -23,6 +24,7 @@ rule collect_stage:
     params:
         settings=census.collect_settings(),
         ngrams=lambda wc: census.ngram_settings(wc.part, wc.stage),
+        by_position=lambda wc: wc.domain in census.position_domains(census.corpus(wc.model)),
         code=census.code("collect_shard"),
         folder=lambda wc, output: census.model_folder(wc.model),
     script:
@@ -34,6 +36,7 @@ use rule collect_stage as collect_last_stage with:
     output:
         counters="results/{model}/collect/{part}/{domain}/{shard}/stage-{stage}.parquet",
         ngrams="results/{model}/collect/{part}/{domain}/{shard}/stage-{stage}.ngrams.parquet",
+        positions="results/{model}/collect/{part}/{domain}/{shard}/stage-{stage}.positions.parquet",
     wildcard_constraints:
         stage=str(census.stages[-1]),
     priority: 1

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from neuroncensus.census import Census, alternatives
+from neuroncensus.census import POSITIONAL_FINDINGS, Census, alternatives
 
 census = Census(config, Path(workflow.basedir))
 
@@ -11,8 +11,17 @@ onstart:
     census.link_scratch()
 
 
+def positional_files(model, *names):
+    """The files of positional neurons that a bare run makes: none where the corpus has no full windows to look at."""
+    if not census.counts_positions(model):
+        return []
+    found = checkpoints.find_full_windows.get(**census.text_wildcards(model)).output.found
+    return [f"results/{model}/{name}" for name in names] if census.all_have_full_windows(found) else []
+
+
 wildcard_constraints:
     model="[^/]+",
+    group="[^/]+",
     corpus=alternatives(config["corpora"]),
     tokenizer=alternatives(census.tokenizers()),
     recipe=alternatives(config["training"]),

@@ -24,6 +24,9 @@ rule join_summary:
         coverage="results/{model}/coverage.parquet",
         detectors="results/{model}/detectors.parquet",
         detector_ngrams="results/{model}/detector_ngrams.parquet",
+        positional=lambda wc: positional_files(wc.model, "positional.parquet"),
+        profiles=lambda wc: positional_files(wc.model, "profiles.parquet"),
+        full_windows=lambda wc: census.full_windows(wc.model) if census.counts_positions(wc.model) else [],
     output:
         summary="results/{model}/summary.json",
     log:

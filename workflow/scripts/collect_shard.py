@@ -11,6 +11,8 @@ with job(snakemake.log[0]):
         snakemake.params.ngrams,
         [Path(file) for file in snakemake.input.order],
         Path(snakemake.output.ngrams),
+        snakemake.params.by_position,
+        Path(snakemake.output.positions),
         folder=Path(snakemake.params.folder),
         description=Path(snakemake.input.description),
         windows=Path(snakemake.input.windows),

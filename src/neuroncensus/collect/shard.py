@@ -160,7 +160,9 @@ def collect_shard(
         run_stage(job, layers, recorders, what, hidden_before=hidden_before, hidden_after=hidden_after)
 
 
-def collect_configured(settings: dict, ngrams: dict | None, order: Sequence[Path], out_ngrams: Path, **shard) -> None:
+def collect_configured(
+    settings: dict, ngrams: dict | None, order: Sequence[Path], out_ngrams: Path, by_position: bool, out_positions: Path, **shard
+) -> None:
     """`collect_shard` from what the configuration says.
 
     Args:
@@ -168,13 +170,15 @@ def collect_configured(settings: dict, ngrams: dict | None, order: Sequence[Path
         ngrams: `layers`, and fields of `NgramSettings`; None where no n-grams are counted.
         order: the shard's positions by n-gram and its n-grams; nothing where none are counted.
         out_ngrams: the file of n-gram counters; empty where none are counted.
+        by_position: whether the domain's full windows are counted position by position.
+        out_positions: the file of position counters; empty where none are counted.
         shard: as `collect_shard` takes it.
     """
     asked = Ngrams(None, None, None, "", out_ngrams)
     if ngrams is not None:
         told = {key: value for key, value in ngrams.items() if key != "layers"}
         asked = Ngrams(NgramSettings(**told), *order, ngrams["layers"], out_ngrams)
-    collect_shard(Settings(**settings), ngrams=asked, **shard)
+    collect_shard(Settings(**settings), ngrams=asked, positions=Positions(by_position, out_positions), **shard)
 
 
 def collect_again(

@@ -12,7 +12,7 @@ from fractions import Fraction
 import numba
 import numpy
 
-OSCILLATORY, BOTH, ONE, OTHER = "oscillatory", "both", "one", "other"
+TYPES = OSCILLATORY, BOTH, ONE, OTHER = "oscillatory", "both", "one", "other"
 LEAST_INTERVAL = 4
 OSCILLATES = 3
 

@@ -123,26 +123,33 @@ def _stages(architecture: Architecture, domains: Sequence[Domain], window: int, 
 
 
 def _findings(architecture: Architecture, domains: Sequence[Domain], window: int, settings: Settings, rate: Rate) -> list[Finding]:
-    shards = {part: sum(domain.shards for domain in domains if domain.part == part) for part in (jobcounts.CORE, jobcounts.EXTRA)}
-    shape = jobcounts.Shape(**shards, stages=settings.stages, covered=settings.covered_stages, trained=settings.origin == "training")
-    proof = architecture.n_layers * architecture.ffn * architecture.d * ITEMSIZE[settings.stored]
-    parts = tuple(part for part in shards if shards[part])
-    every, covered, core = shape.stages, shape.covered, (jobcounts.CORE,)
+    def shape_of(text: Sequence[Domain]) -> jobcounts.Shape:
+        shards = {part: sum(domain.shards for domain in text if domain.part == part) for part in (jobcounts.CORE, jobcounts.EXTRA)}
+        stages = {"stages": settings.stages, "covered": settings.covered_stages}
+        named = len({domain.name for domain in text if domain.positions})
+        return jobcounts.Shape(**shards, **stages, trained=settings.origin == "training", by_position=named)
 
-    def finding(name: str, target: str, parts: tuple[str, ...], stages: int, jobs: dict[str, int], read: int = 0) -> Finding:
+    proof = architecture.n_layers * architecture.ffn * architecture.d * ITEMSIZE[settings.stored]
+    shape, core = shape_of(domains), [domain for domain in domains if domain.part == jobcounts.CORE]
+    by_position = [domain for domain in domains if domain.positions]
+    every, covered = shape.stages, shape.covered
+
+    def finding(name: str, target: str, text: Sequence[Domain], stages: int, jobs: dict[str, int], read: int = 0) -> Finding:
         """`stages`: how many are computed, from the first; `read`: bytes of weights beside those of collect jobs."""
-        computed = _stages(architecture, [domain for domain in domains if domain.part in parts], window, settings, rate)[:stages]
+        computed = _stages(architecture, text, window, settings, rate)[:stages]
         flops, read = sum(stage.flops for stage in computed), read + sum(stage.weights_read for stage in computed)
-        numbers = tuple(stage.number for stage in computed)
+        numbers, parts = tuple(stage.number for stage in computed), tuple(dict.fromkeys(domain.part for domain in text))
         return Finding(name, target, parts, numbers, jobs, flops, read, sum(stage.seconds for stage in computed))
 
+    positional = [finding("positional neurons", "positional.pdf", by_position, every, jobcounts.positional(shape_of(by_position)))]
     return [
-        finding("tokenizing", "windows of tokens", parts, 0, jobcounts.tokenizing(shape)),
-        finding("frequency", "frequency.parquet", parts, every, jobcounts.frequencies(shape)),
-        finding("dead neurons", "dead.pdf", parts, every, jobcounts.dead(shape), proof),
-        finding("n-grams that cover", "coverage.pdf", parts, covered, jobcounts.coverage(shape)),
+        finding("tokenizing", "windows of tokens", domains, 0, jobcounts.tokenizing(shape)),
+        finding("frequency", "frequency.parquet", domains, every, jobcounts.frequencies(shape)),
+        finding("dead neurons", "dead.pdf", domains, every, jobcounts.dead(shape), proof),
+        finding("n-grams that cover", "coverage.pdf", domains, covered, jobcounts.coverage(shape)),
         finding("detectors", "detectors.pdf", core, covered, jobcounts.detectors(shape)),
-        finding("all of them", "a bare run", parts, every, jobcounts.everything(shape), proof),
+        *(positional if by_position else []),
+        finding("all of them", "a bare run", domains, every, jobcounts.everything(shape), proof),
     ]
 
 

@@ -17,6 +17,7 @@ class Shape:
         stages: of a shard.
         covered: how many of them, from the first, count n-grams.
         trained: whether the workflow trains the model.
+        by_position: how many domains of the shards are counted by position.
     """
 
     core: int
@@ -24,6 +25,7 @@ class Shape:
     stages: int
     covered: int
     trained: bool
+    by_position: int = 0
 
 
 def tokenizing(shape: Shape, parts: tuple[str, ...] = (CORE, EXTRA)) -> Jobs:
@@ -67,7 +69,14 @@ def detectors(shape: Shape) -> Jobs:
     return collection(shape, shape.covered, (CORE,)) | _ngrams(shape) | {"classify_detectors": 1, "plot_detectors": 1}
 
 
+def positional(shape: Shape) -> Jobs:
+    """`positional.pdf`: every stage of the shards of the domains counted by position, which are those of `shape`."""
+    reduced = {"reduce_positions": shape.by_position * shape.stages}
+    return collection(shape, shape.stages) | reduced | {"classify_positional": 1, "plot_positional": 1}
+
+
 def everything(shape: Shape) -> Jobs:
     """A bare run: what several findings share is done once, and dead neurons take the most of it."""
     ngrams = detectors(shape) | coverage(shape)
-    return dead(shape) | ngrams | dead(shape) | {"join_summary": 1, "join_provenance": 1}
+    by_position = positional(shape) | {"find_full_windows": 1} if shape.by_position else {}
+    return dead(shape) | ngrams | by_position | dead(shape) | {"join_summary": 1, "join_provenance": 1}

@@ -1,6 +1,7 @@
 """`summary.json`: per layer and overall, each number that a figure of the model shows."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import polars
@@ -9,22 +10,36 @@ from neuroncensus.files import atomic_path
 from neuroncensus.findings.coverage import summarize_coverage
 from neuroncensus.findings.dead import summarize_dead
 from neuroncensus.findings.detectors import summarize_detectors
+from neuroncensus.findings.positional import summarize_positional
+from neuroncensus.models.architecture import read_json
 from neuroncensus.tablefiles import read_metadata, read_table
 
 
-def join_summary(dead: Path, coverage: Path, detectors: Path, detector_ngrams: Path, out: Path) -> None:
+def _left_out(corpus: str, full_windows: Path | None) -> str:
+    """Why there is no `positional.parquet`."""
+    if full_windows is None:
+        return f"corpora.{corpus} has no positions"
+    without = [domain for domain, windows in read_json(full_windows).items() if not windows]
+    return f"no full window in {', '.join(f'domain {domain}' for domain in without)}"
+
+
+def join_summary(files: Mapping[str, Path], out: Path) -> None:
     """Write the numbers behind a model's figures.
 
     Args:
-        dead, coverage, detectors, detector_ngrams: the tables of the model.
-        out: the JSON file.
+        files: tables of the model by name: `dead`, `coverage`, `detectors`, `detector_ngrams`, and where there are any `positional` and
+            `profiles`; `full_windows` (`neuroncensus.corpora.fullwindows`) where the corpus names domains for positions.
+        out: the JSON file. What is left out says why, under `left_out`.
     """
-    metadata = read_metadata(dead)
-    table = {path: polars.DataFrame(read_table(path)) for path in (dead, coverage, detectors, detector_ngrams)}
-    summary = {key: metadata[key] for key in ("model", "corpus", "window", "windows", "dtype")} | {
-        "dead": summarize_dead(table[dead]),
-        "coverage": summarize_coverage(table[coverage], read_metadata(coverage)),
-        "detectors": summarize_detectors(table[detectors], table[detector_ngrams], read_metadata(detectors)),
+    table = {name: polars.DataFrame(read_table(path)) for name, path in files.items() if name != "full_windows"}
+    told = {name: read_metadata(files[name]) for name in table}
+    summary = {key: told["dead"][key] for key in ("model", "corpus", "window", "windows", "dtype")} | {
+        "dead": summarize_dead(table["dead"]),
+        "coverage": summarize_coverage(table["coverage"], told["coverage"]),
+        "detectors": summarize_detectors(table["detectors"], table["detector_ngrams"], told["detectors"]),
+        "positional": summarize_positional(table["positional"], table["profiles"], told["positional"])
+        if "positional" in table
+        else {"left_out": _left_out(told["dead"]["corpus"], files.get("full_windows"))},
     }
     with atomic_path(out) as partial:
         partial.write_text(json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
