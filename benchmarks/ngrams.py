@@ -1,9 +1,9 @@
 """What counting n-grams costs: n = 1, 2, 3 together ÷ the forward pass of the layers that are counted, without and with the null.
 
 125m shape, random weights, made text by Zipf's law. The recorder's own time is taken within the collection, so both parts are of one run;
-the rest is the forward pass with the other counters. Then what a shard of one million positions writes at 66b shape: bits of one group of
+the rest is the forward pass with the other counters. Then what a shard of one million positions writes at 66b shape: bits of one block of
 neurons are made up, a third of them dead, rates of the others spread from 1e-5 to 0.2, half of the activations drawn by a few tokens of the
-neuron's own; times the groups of the 32 layers that are counted.
+neuron's own; times the blocks of the 32 layers that are counted.
 """
 
 import time
@@ -19,7 +19,7 @@ from benchmarks._made import OPT_125M, SPARSE, TINY, Model, Text, make_model, ma
 from neuroncensus.collect.activations import ActivationRecorder
 from neuroncensus.collect.batches import Batch, make_batches
 from neuroncensus.collect.job import Settings, open_job
-from neuroncensus.collect.ngrams import GROUP, NgramRecorder, NgramSettings
+from neuroncensus.collect.ngrams import BLOCK, NgramRecorder, NgramSettings
 from neuroncensus.collect.observation import Observation
 from neuroncensus.collect.shard import run_stage
 from neuroncensus.collect.words import WORD, words_of
@@ -29,7 +29,7 @@ from neuroncensus.tablefiles import table_writer
 from neuroncensus.tables import NGRAM_COUNTERS
 
 LAYERS, POSITIONS, WINDOW = 2, 32_768, 512
-GROUPS_66B, LAYERS_66B, SHARD_66B = 36_864 // GROUP, 32, 1_000_000
+BLOCKS_66B, LAYERS_66B, SHARD_66B = 36_864 // BLOCK, 32, 1_000_000
 DEAD = 1 / 3
 
 
@@ -86,17 +86,17 @@ def made_words(tokens: numpy.ndarray, neurons: int) -> numpy.ndarray:
     return bits
 
 
-def write_groups(windows: Path, out: Path, metadata: dict, groups: int = 1) -> float:
-    """Counters of groups of made-up neurons, all alike, over a shard, in layer 0; seconds that counting and writing took."""
+def write_blocks(windows: Path, out: Path, metadata: dict, blocks: int = 1) -> float:
+    """Counters of blocks of made-up neurons, all alike, over a shard, in layer 0; seconds that counting and writing took."""
     shard = read_shard(windows)
     batches = make_batches(shard.lengths, BATCH_TOKENS)
     with table_writer(out, NGRAM_COUNTERS.schema, metadata, ascending=["ngrams"]) as write:
-        recorder = NgramRecorder(order_shard(shard, SIZES), shard, batches, groups * GROUP, range(1), NGRAMS, torch.device("cpu"), write)
+        recorder = NgramRecorder(order_shard(shard, SIZES), shard, batches, blocks * BLOCK, range(1), NGRAMS, torch.device("cpu"), write)
         recorder.begin(0)
         starts = numpy.concatenate([batch.first_row + numpy.arange(len(batch.windows)) * batch.shape[1] for batch in batches])
         # All windows are full, and batches take them in order.
         text_rows = (starts[:, None] + numpy.arange(1, shard.lengths[0])).ravel()[: len(shard.tokens)]
-        recorder.words[text_rows] = torch.from_numpy(numpy.tile(made_words(shard.tokens, GROUP), groups).view(numpy.int64))
+        recorder.words[text_rows] = torch.from_numpy(numpy.tile(made_words(shard.tokens, BLOCK), blocks).view(numpy.int64))
         start = time.perf_counter()
         recorder.end(0)()
         return time.perf_counter() - start
@@ -105,9 +105,9 @@ def write_groups(windows: Path, out: Path, metadata: dict, groups: int = 1) -> f
 def _bytes_66b(folder: Path, *, positions: int) -> Row:
     windows = make_text(folder / "text-66b", OPT_125M.vocabulary, window=2048, positions=positions).shards[0]
     out = folder / "66b.parquet"
-    seconds = write_groups(windows, out, {})
-    size = out.stat().st_size * GROUPS_66B * LAYERS_66B / 1e9
-    note = f"one group of {GROUP} neurons, {seconds:.1f} s, times {GROUPS_66B * LAYERS_66B}; the null included"
+    seconds = write_blocks(windows, out, {})
+    size = out.stat().st_size * BLOCKS_66B * LAYERS_66B / 1e9
+    note = f"one block of {BLOCK} neurons, {seconds:.1f} s, times {BLOCKS_66B * LAYERS_66B}; the null included"
     return Row(f"66b shape, {positions:,} positions: written a shard", size, "under 2 GB", unit="GB", note=note)
 
 

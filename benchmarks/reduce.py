@@ -1,8 +1,9 @@
 """Reducing, classifying and plotting a model of 66b size: 64 layers of 36,864 neurons, 20 shards of made-up counts.
 
-Dead neurons are done in full, in a process of their own. N-grams are done for one group of neurons of one layer over ten core shards
-of a million positions, in a process of their own, and their seconds are multiplied to the 32 layers that are counted; memory is not, since
-groups pass one after the other. Making up the counts is in no figure.
+Dead neurons are done in full, in a process of their own. N-grams are done for one and for FEW blocks of neurons of one layer over
+ten core shards of a million positions, each in a process of their own, and what a block takes more is multiplied to the 32 layers
+that are counted; memory is not, since blocks pass one after the other. Positions are done for one layer and multiplied to all 64.
+Making up the counts is in no figure.
 """
 
 import json
@@ -17,8 +18,8 @@ import pyarrow
 from benchmarks._common import NGRAMS, SIZES, Options, Row, main
 from benchmarks._made import OPT_125M, make_text
 from benchmarks._memory import watched
-from benchmarks.ngrams import GROUPS_66B, LAYERS_66B, write_groups
-from neuroncensus.collect.shard import KIND, KIND_NGRAMS
+from benchmarks.ngrams import BLOCKS_66B, LAYERS_66B, write_blocks
+from neuroncensus.collect.shard import KIND, KIND_NGRAMS, KIND_POSITIONS
 from neuroncensus.corpora.ngramindex import index_ngrams
 from neuroncensus.corpora.ngrams import write_order
 from neuroncensus.corpora.shards import read_shard
@@ -27,14 +28,20 @@ from neuroncensus.findings.dead import classify_dead
 from neuroncensus.findings.frequency import reduce_frequency, reduce_stage
 from neuroncensus.findings.ngramcounts import ShardFiles
 from neuroncensus.findings.ngrams import reduce_ngrams
+from neuroncensus.findings.positional import classify_positional, reduce_positions
+from neuroncensus.findings.shapes import ShapeSettings
 from neuroncensus.models.architecture import read_architecture
 from neuroncensus.models.description import Description
 from neuroncensus.models.origin import record_source
-from neuroncensus.tablefiles import read_metadata, write_table
-from neuroncensus.tables import BOUNDS, COUNTERS
+from neuroncensus.tablefiles import packed, read_metadata, write_table
+from neuroncensus.tables import BOUNDS, COUNTERS, POSITION_COUNTERS
 
 LAYERS, NEURONS, SHARDS, CORE_SHARDS, STAGES = 64, 36_864, 20, 10, 2
 POSITIONS = 1_000_000
+FEW = 9
+"""Blocks of neurons, of 72 in a layer."""
+POSITION_SHARDS, WINDOW, FULL_WINDOWS = 10, 2048, 450
+"""Shards that count by position, and the full windows of each."""
 
 
 def _describe(folder: Path, layers: int, neurons: int) -> tuple[Path, Path, str]:
@@ -51,7 +58,7 @@ def _describe(folder: Path, layers: int, neurons: int) -> tuple[Path, Path, str]
 def _shared(digest: str) -> dict:
     """What every shard of the made-up census says of it."""
     machine = {"dtype": "float16", "device": "cpu", "threads": 2, "batch_tokens": 16384, "stages": STAGES, "skip_silent": True}
-    return machine | {"model": "made", "model_digest": digest, "corpus": "made", "window": 2048, "part": "core", "domain": "prose"}
+    return machine | {"model": "made", "model_digest": digest, "corpus": "made", "window": WINDOW, "part": "core", "domain": "prose"}
 
 
 def _write_counters(folder: Path, digest: str, layers: int, neurons: int, shards: int) -> list[list[Path]]:
@@ -101,7 +108,7 @@ def _dead(folder: Path, files: list[list[Path]], layers: int, neurons: int) -> f
 
 
 def _write_shards(folder: Path, digest: str, shards: int, positions: int) -> tuple[list[list[ShardFiles]], Path]:
-    """N-gram counters of one and of two groups of neurons for every core shard, and the index of the n-grams."""
+    """N-gram counters of one and of FEW blocks of neurons for every core shard, and the index of the n-grams."""
     text = make_text(folder / "text", OPT_125M.vocabulary, window=2048, positions=positions * shards, shards=shards)
     files: list[list[ShardFiles]] = [[], []]
     for shard, windows in enumerate(text.shards):
@@ -109,10 +116,10 @@ def _write_shards(folder: Path, digest: str, shards: int, positions: int) -> tup
         write_order(windows, SIZES, folder / "order.parquet", ngrams)
         told = {"kind": KIND_NGRAMS, "shard": shard, "positions": positions, "layers_covered": 1, "ngrams": asdict(NGRAMS)}
         told |= _shared(digest) | {"content_sha256": read_shard(windows).metadata["content_sha256"]}
-        for groups in (1, 2):
-            counters = folder / f"groups-{groups}-{shard}.parquet"
-            write_groups(windows, counters, told, groups)
-            files[groups - 1].append(ShardFiles((counters,), ngrams))
+        for of_blocks, blocks in zip(files, (1, FEW), strict=True):
+            counters = folder / f"blocks-{blocks}-{shard}.parquet"
+            write_blocks(windows, counters, told, blocks)
+            of_blocks.append(ShardFiles((counters,), ngrams))
     index = folder / "index.parquet"
     index_ngrams([of_shard.ngrams for of_shard in files[0]], index)
     return files, index
@@ -126,20 +133,53 @@ def _ngrams(folder: Path, files: list[ShardFiles], index: Path) -> float:
     return time.perf_counter() - start
 
 
+def _write_positions(folder: Path, digest: str, neurons: int, shards: int) -> list[Path]:
+    """Position counters of one layer in every shard: rates from 1e-5 to 0.2, a third of the neurons dead, one in fifty positional."""
+    generator, files = numpy.random.default_rng(2), []
+    rates = numpy.exp(generator.uniform(numpy.log(1e-5), numpy.log(0.2), (neurons, 1)))
+    rates = (rates * (generator.random((neurons, 1)) > 1 / 3)).astype(numpy.float32) * numpy.ones((1, WINDOW), dtype=numpy.float32)
+    wave = 0.5 + 0.5 * numpy.sin(numpy.linspace(0, 18, WINDOW, dtype=numpy.float32))
+    rates[generator.choice(neurons, neurons // 50, replace=False)] = wave
+    keys = [pyarrow.array(numpy.zeros(neurons, dtype=int)), pyarrow.array(numpy.arange(neurons))]
+    for shard in range(shards):
+        path = folder / f"positions-{shard}.parquet"
+        told = _shared(digest) | {"kind": KIND_POSITIONS, "shard": shard, "positions": POSITIONS, "full_windows": FULL_WINDOWS}
+        told |= {"content_sha256": str(shard), "first_layer": 0, "end_layer": 1}
+        counts = generator.binomial(FULL_WINDOWS, rates)
+        write_table(pyarrow.table([*keys, packed(counts)], schema=POSITION_COUNTERS.schema), path, told)
+        files.append(path)
+    return files
+
+
+def _positions(folder: Path, files: list[Path]) -> float:
+    """Seconds from one layer's counters to its rows."""
+    start = time.perf_counter()
+    total = folder / "positions.parquet"
+    reduce_positions(files, folder / "model.json", total)
+    shapes = ShapeSettings(half_width=1 / 512, interval=1 / 128, weak=0.10, strong=0.01, explained=0.90)
+    classify_positional([total], folder / "source.json", 0.05, shapes, folder / "positional.parquet", folder / "profiles.parquet")
+    return time.perf_counter() - start
+
+
 def rows(options: Options) -> Iterator[Row]:
-    """Dead neurons in full, n-grams of one group."""
+    """Dead neurons in full, positions of one layer, n-grams of few blocks."""
     layers, neurons, shards, core = (4, 256, 3, 2) if options.quick else (LAYERS, NEURONS, SHARDS, CORE_SHARDS)
     _, _, digest = _describe(options.folder, layers, neurons)
     dead = watched(_dead, options.folder, _write_counters(options.folder, digest, layers, neurons, shards), layers, neurons)
     note = f"peak {dead.peak / 1e9:.1f} GB; {layers} layers of {neurons} neurons, {shards} shards"
-    yield Row("frequency, dead and figure", dead.result, "with the next row at most 600 s, 8 GB", unit="s", note=note)
+    yield Row("frequency, dead and figure", dead.result, "the three together at most 600 s, 8 GB", unit="s", note=note)
+    counted = _write_positions(options.folder, digest, neurons, 2 if options.quick else POSITION_SHARDS)
+    found = [watched(_positions, options.folder, counted) for _ in range(options.repeats)]
+    seconds, peak = min(run.result for run in found), max(run.peak for run in found)
+    note = f"{seconds:.1f} s a layer of {len(counted)} shards, times {layers}; peak {peak / 1e9:.1f} GB"
+    yield Row("positions, extrapolated", seconds * layers, "the three together at most 600 s, 8 GB", unit="s", note=note)
     files, index = _write_shards(options.folder, digest, core, 20_480 if options.quick else POSITIONS)
-    runs = [[watched(_ngrams, options.folder, of_groups, index) for of_groups in files] for _ in range(options.repeats)]
-    one, two = (min(run[groups].result for run in runs) for groups in range(2))
-    peak = max(run[1].peak for run in runs)
-    seconds = 2 * one - two + (two - one) * GROUPS_66B * LAYERS_66B
-    note = f"{2 * one - two:.1f} s once, {two - one:.2f} s a group of neurons, {GROUPS_66B * LAYERS_66B} groups; peak {peak / 1e9:.1f} GB"
-    yield Row("n-grams, extrapolated", seconds, "with the row above at most 600 s, 8 GB", unit="s", note=note)
+    runs = [[watched(_ngrams, options.folder, of_blocks, index) for of_blocks in files] for _ in range(options.repeats)]
+    one, few = (min(run[place].result for run in runs) for place in range(2))
+    peak, each = max(run[1].peak for run in runs), (few - one) / (FEW - 1)
+    blocks = BLOCKS_66B * LAYERS_66B
+    note = f"{one - each:.1f} s once, {each:.2f} s a block of neurons, {blocks} blocks; peak {peak / 1e9:.1f} GB"
+    yield Row("n-grams, extrapolated", one + each * (blocks - 1), "the three together at most 600 s, 8 GB", unit="s", note=note)
 
 
 if __name__ == "__main__":

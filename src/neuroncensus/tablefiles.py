@@ -48,12 +48,17 @@ def table_writer(
     settings = json.dumps(metadata, sort_keys=True, ensure_ascii=False, allow_nan=False).encode()
     schema = schema.remove_metadata()
     leaves = {name: f"{name}.list.element" if isinstance(schema.field(name).type, pyarrow.ListType) else name for name in schema.names}
-    plain = {"use_dictionary": [leaf for name, leaf in leaves.items() if name not in ascending]} if ascending else {}
-    deltas = {"column_encoding": {leaves[name]: "DELTA_BINARY_PACKED" for name in ascending}} if ascending else {}
+    # Rows of `packed` numbers are next to never the same, and no one asks which is the least.
+    packs = [name for name in schema.names if pyarrow.types.is_binary(schema.field(name).type)]
+    how: dict = {"column_encoding": {leaves[name]: "DELTA_BINARY_PACKED" for name in ascending}} if ascending else {}
+    if ascending or packs:
+        how["use_dictionary"] = [leaf for name, leaf in leaves.items() if name not in (*ascending, *packs)]
+    if packs:
+        how["write_statistics"] = [leaf for name, leaf in leaves.items() if name not in packs]
     rows = 0
     with (
         atomic_path(path) as partial,
-        parquet.ParquetWriter(partial, schema, compression="zstd", write_page_checksum=True, **plain, **deltas) as writer,
+        parquet.ParquetWriter(partial, schema, compression="zstd", write_page_checksum=True, **how) as writer,
     ):
 
         def write(table: pyarrow.Table) -> None:
@@ -63,6 +68,29 @@ def table_writer(
 
         yield write
         writer.add_key_value_metadata({METADATA: settings, DIGEST: _digest(settings, schema, rows)})
+
+
+def packed(values: numpy.ndarray) -> pyarrow.Array:
+    """The rows of an array of whole numbers from 0, (R, k), as bytes: k little-endian numbers of 1, 2, 4 or 8 bytes, as few as will do."""
+    rows, width = values.shape
+    numbers = values.astype(numpy.min_scalar_type(int(values.max(initial=0))).newbyteorder("<"))
+    offsets = numpy.arange(rows + 1, dtype=numpy.int32) * (width * numbers.itemsize)
+    return pyarrow.Array.from_buffers(pyarrow.binary(), rows, [None, pyarrow.py_buffer(offsets), pyarrow.py_buffer(numbers.ravel())])
+
+
+def unpacked(column: pyarrow.ChunkedArray, width: int) -> numpy.ndarray:
+    """The array, (R, k), whose rows were `packed`; `width` is k.
+
+    Raises:
+        ValueError: the rows have another width.
+    """
+    array = column.combine_chunks()
+    _, offsets, data = array.buffers()
+    ends = numpy.frombuffer(offsets, numpy.int32)[array.offset : array.offset + len(array) + 1]
+    size = (ends[1] - ends[0]) // width if len(array) else 1
+    if size not in (1, 2, 4, 8) or (numpy.diff(ends) != size * width).any():
+        raise ValueError(f"its rows are not {width} numbers each")
+    return numpy.frombuffer(data, f"<u{size}", count=len(array) * width, offset=ends[0]).reshape(len(array), width)
 
 
 def lists(values: numpy.ndarray, field: pyarrow.Field) -> pyarrow.Array:
@@ -79,7 +107,8 @@ def write_table(table: pyarrow.Table, path: Path | str, metadata: dict) -> None:
 
 
 @contextmanager
-def _corruption_told(path: Path | str, what: str) -> Generator[None]:
+def corruption_told(path: Path | str, what: str) -> Generator[None]:
+    """Turn what readers raise on a broken file into a sentence."""
     try:
         yield
     except FileNotFoundError as error:
@@ -114,7 +143,7 @@ def read_table(path: Path | str, columns: Sequence[str] | None = None, *, what: 
     Raises:
         CensusError: the file is missing, corrupt, truncated or another program's, or lacks one of `columns`.
     """
-    with _corruption_told(path, what), parquet.ParquetFile(path, page_checksum_verification=True) as file:
+    with corruption_told(path, what), parquet.ParquetFile(path, page_checksum_verification=True) as file:
         _settings(path, what, file)
         _check_columns(path, what, file, columns or [])
         table = file.read(list(columns) if columns is not None else None)
@@ -128,7 +157,7 @@ def read_row_groups(path: Path | str, columns: Sequence[str], *, what: str = "fi
     Raises:
         CensusError: as `read_table`.
     """
-    with _corruption_told(path, what), parquet.ParquetFile(path, page_checksum_verification=True) as file:
+    with corruption_told(path, what), parquet.ParquetFile(path, page_checksum_verification=True) as file:
         _settings(path, what, file)
         _check_columns(path, what, file, columns)
         for group in range(file.num_row_groups):
@@ -141,5 +170,5 @@ def read_metadata(path: Path | str, *, what: str = "file") -> dict:
     Raises:
         CensusError: the file is missing, corrupt, truncated or another program's.
     """
-    with _corruption_told(path, what), parquet.ParquetFile(path) as file:
+    with corruption_told(path, what), parquet.ParquetFile(path) as file:
         return _settings(path, what, file)

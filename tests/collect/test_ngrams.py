@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neuroncensus.collect.batches import make_batches
-from neuroncensus.collect.ngrams import GROUP, NgramRecorder, NgramSettings
+from neuroncensus.collect.ngrams import BLOCK, NgramRecorder, NgramSettings
 from neuroncensus.collect.observation import Wanted, observe_compiled, observe_with_torch
 from neuroncensus.collect.runs import SURELY
 from neuroncensus.corpora.ngrams import order_shard
@@ -232,10 +232,10 @@ def test_again_collects_what_was_dropped():
 
 
 def test_a_group_of_neurons_is_written_at_a_time():
-    census = Census(([[1, 2, 3, 1, 2, 3], [1, 2, 2, 1]], [0, 1]), GROUP + 70, [1, 2], 1000, 0)
+    census = Census(([[1, 2, 3, 1, 2, 3], [1, 2, 2, 1]], [0, 1]), BLOCK + 70, [1, 2], 1000, 0)
     rules = NgramSettings(0.95, most=1, rotation_null=True, times=1, least=0)
     written = census.collect(rules, range(1, 3))
-    assert [table.num_rows for table in written] == [GROUP * 4, 70 * 4] * 2
+    assert [table.num_rows for table in written] == [BLOCK * 4, 70 * 4] * 2
     assert_rows(census, rules, range(1, 3), rows_of(written))
 
 

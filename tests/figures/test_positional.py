@@ -16,7 +16,7 @@ from neuroncensus.figures.positional_group import Member, draw_positional_group,
 from neuroncensus.figures.style import WIDTHS
 from neuroncensus.findings.positional import classify_positional
 from neuroncensus.findings.shapes import TYPES, ShapeSettings
-from neuroncensus.tablefiles import lists, read_metadata, read_table, write_table
+from neuroncensus.tablefiles import packed, read_metadata, read_table, write_table
 from neuroncensus.tables import POSITION_COUNTERS
 
 PAPERS = ShapeSettings(half_width=1 / 512, interval=1 / 128, weak=0.10, strong=0.01, explained=0.90)
@@ -36,7 +36,7 @@ def make(
             rates[layer, place] = shape[place % 4]
     counts = draw.binomial(windows, rates).reshape(-1, window).astype(numpy.int32)
     keys = [pyarrow.array(numpy.repeat(range(layers), neurons)), pyarrow.array(numpy.tile(range(neurons), layers))]
-    column = lists(counts, POSITION_COUNTERS.schema.field("windows_active"))
+    column = packed(counts)
     told = {"model": model, "model_digest": "d", "corpus": "demo", "window": window, "dtype": "float32", "version": "0"}
     told |= {"domain": "prose", "windows": windows, "first_layer": 0, "end_layer": layers}
     folder.mkdir(parents=True, exist_ok=True)
@@ -145,7 +145,10 @@ RUN = {"recipe": "nano", "positions": True, "step": 6000}
 def test_group_figure_is_whole(columns: int, count: int, trained: bool, tmp_path: Path):
     table, _, metadata = read(make(tmp_path, 6))
     runs = [RUN | {"positions": place % 2 == 0, "step": 1000 * (1 + place // 2)} for place in range(count)]
-    members = [Member(table, metadata | {"model": f"{LONG if place == 1 else 'opt'}-{place}"}, run if trained else None) for place, run in enumerate(runs)]
+    members = [
+        Member(table, metadata | {"model": f"{LONG if place == 1 else 'opt'}-{place}"}, run if trained else None)
+        for place, run in enumerate(runs)
+    ]
     figure = draw_positional_group(members, columns)
     check_whole(figure)
     maps = [axes for axes in figure.findobj(lambda artist: hasattr(artist, "collections")) if axes.collections]

@@ -15,7 +15,7 @@ from neuroncensus.findings import positional as finding
 from neuroncensus.findings.positional import classify_positional, domain_correlation, reduce_positions, summarize_positional
 from neuroncensus.findings.shapes import TYPES, ShapeSettings
 from neuroncensus.models.description import Description
-from neuroncensus.tablefiles import lists, read_metadata, read_table, write_table
+from neuroncensus.tablefiles import packed, read_metadata, read_table, unpacked, write_table
 from neuroncensus.tables import POSITION_COUNTERS, POSITIONAL, PROFILES
 from plans_made import small
 
@@ -30,7 +30,7 @@ NEURONS, T = 5, 300
 def write_counts(path, active, layers, metadata):
     """A layer a row group is what the collection writes; here one will do."""
     keys = [pyarrow.array(numpy.repeat(layers, NEURONS)), pyarrow.array(numpy.tile(numpy.arange(NEURONS), len(layers)))]
-    flat = lists(active.reshape(-1, active.shape[-1]).astype(numpy.int32), POSITION_COUNTERS.schema.field("windows_active"))
+    flat = packed(active.reshape(-1, active.shape[-1]))
     write_table(pyarrow.table([*keys, flat], schema=POSITION_COUNTERS.schema), path, metadata)
 
 
@@ -40,7 +40,7 @@ def made(folder, domains, layers=(0, 1), stages=1):
     for name, (rates, windows) in domains.items():
         counts[name] = random.binomial(windows, numpy.broadcast_to(rates, (len(layers), *rates.shape))), windows
     paths, cuts = [], [len(layers) * stage // stages for stage in range(stages + 1)]
-    for start, end in zip(cuts, cuts[1:], strict=False):
+    for start, end in itertools.pairwise(cuts):
         for name, (active, windows) in counts.items():
             paths.append(folder / f"{name}-{start}.parquet")
             told = SHARED | {"window": active.shape[2], "domain": name, "windows": windows, "version": "1"}
@@ -119,7 +119,7 @@ def test_a_domain_of_few_windows_has_no_curve_of_its_own(tmp_path):
 def test_files_of_other_text_or_in_another_order_are_refused(tmp_path):
     paths, _ = made(tmp_path, {"code": (curves(), 40), "prose": (curves(), 50)}, stages=2)
     for order in ([1, 0, 2, 3], [0, 1, 3, 2], [0, 1, 0, 1], [2, 3, 0, 1], [0, 1, 2]):
-        with pytest.raises(CensusError, match="not of one census|differ"):
+        with pytest.raises(CensusError, match=r"not of one census|differ"):
             classified(tmp_path, [paths[place] for place in order])
     assert not (tmp_path / "positional.parquet").exists()
 
@@ -232,7 +232,7 @@ def test_shards_are_added_up(tmp_path, described):
     table = read_table(tmp_path / "prose.parquet")
     told = read_metadata(tmp_path / "prose.parquet")
     assert (told["windows"], told["first_layer"], told["end_layer"]) == (8, 4, 6)
-    assert numpy.array(table["windows_active"].to_pylist()).reshape(total.shape).tolist() == total.tolist()
+    assert unpacked(table["windows_active"], T).reshape(total.shape).tolist() == total.tolist()
     assert table["layer"].to_pylist() == [4] * NEURONS + [5] * NEURONS
 
 

@@ -79,7 +79,8 @@ def test_changes_smoothing_and_types_are_those_of_the_definition(made, half, lea
         assert (intervals[1], changes[1]) == naive_changes(row[::-1], windows, half, least, extreme)
         number, changed = int(intervals[0]), int(changes[0])
         found[extreme] = "oscillatory" if changed > 2 else "both" if changed else "one" if number else "other"
-    kinds, are_strong, changes = classify_shapes(active, windows, rules)
+    kinds, are_strong = classify_shapes(active, windows, rules)
+    _, changes = count_changes(active, windows, rules, rules.weak)
     assert kinds[0] == found[weak]
     if kinds[0] != "other":
         assert are_strong[0] == (found[strong] == found[weak])
@@ -109,14 +110,15 @@ def planted(curve) -> numpy.ndarray:
 )
 def test_planted_types_are_found(window, curve, kind, changes, strong):
     x = numpy.arange(window) / window
-    kinds, are_strong, found = classify_shapes(planted(curve(x)), N, PAPERS)
+    kinds, are_strong = classify_shapes(planted(curve(x)), N, PAPERS)
+    _, found = count_changes(planted(curve(x)), N, PAPERS, PAPERS.weak)
     assert (kinds[0], bool(are_strong[0]), found[0]) == (kind, strong, changes)
 
 
 def test_noise_without_shape_is_other_and_not_strong():
     random = numpy.random.default_rng(1)
     for rates in (numpy.full(2048, 0.5), random.uniform(0.2, 0.8, 2048)):
-        kinds, strong, _ = classify_shapes(random.binomial(N, rates)[None].astype(numpy.int32), N, PAPERS)
+        kinds, strong = classify_shapes(random.binomial(N, rates)[None].astype(numpy.int32), N, PAPERS)
         assert kinds[0] == "other" and not strong[0]
 
 
@@ -144,5 +146,7 @@ def test_bos_is_left_out_and_two_changes_may_oscillate():
 
 @pytest.mark.parametrize("window", [1, 2, 3, 4])
 def test_windows_too_short_for_an_interval(window):
-    kinds, strong, changes = classify_shapes(numpy.zeros((2, window), dtype=numpy.int32), 3, PAPERS)
+    nothing = numpy.zeros((2, window), dtype=numpy.int32)
+    kinds, strong = classify_shapes(nothing, 3, PAPERS)
+    _, changes = count_changes(nothing, 3, PAPERS, PAPERS.weak)
     assert kinds.tolist() == ["other"] * 2 and not strong.any() and not changes.any()

@@ -36,6 +36,7 @@ def folder(fresh: Path, tmp_path: Path) -> Path:
         (("corpora", "mytext", "window"), 17, [], "corpora.mytext.window is 17 but model mine has 16 positions: lower the window"),
         (("collect", "threads"), 1, ["results/mien/dead.pdf"], "unknown model mien: did you mean mine?"),
         (("models", "mine", "source"), "no such", [], "models.mine.source is no such, which is neither a folder nor a Hub id"),
+        (("groups", "sizes"), ["mine"], ["results/groups/size/positional.pdf"], "unknown group size: did you mean sizes?"),
     ],
 )
 def test_snakemake_stops_with_the_sentence_and_makes_nothing(folder, path, value, target, sentence):

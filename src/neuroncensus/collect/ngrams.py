@@ -26,9 +26,8 @@ from neuroncensus.corpora.ngrams import Order, Runs
 from neuroncensus.corpora.shards import Shard
 from neuroncensus.tables import NGRAM_COUNTERS
 
-# Neurons that are counted at once, and those whose rows make one row group, which a reduction reads of every shard at once.
+# Neurons that are counted at once, and whose rows make one row group, which a reduction reads of every shard at once.
 BLOCK = LINE * WORD
-GROUP = 4 * BLOCK
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,7 @@ class NgramRecorder:
         layers: those that are counted; the others pass unseen.
         settings: which pairs are kept.
         device: where the values are.
-        write: given the rows of a group of neurons, as `neuroncensus.tables.NGRAM_COUNTERS`.
+        write: given the rows of a block of neurons, as `neuroncensus.tables.NGRAM_COUNTERS`.
         again: collect these pairs alone and drop none; None for the first collection.
     """
 
@@ -145,17 +144,15 @@ class NgramRecorder:
             self.to_host.copy(seen.words, self.words[batch.rows])
 
     def end(self, layer: int) -> Callable[[], object]:
-        """What counts the layer and writes it, group by group."""
+        """What counts the layer and writes it, block by block."""
         if not self.counting:
             return lambda: None
         self.to_host.wait()
         return partial(self._count, layer, self.words)
 
     def _count(self, layer: int, words: torch.Tensor) -> None:
-        for group in range(0, self.neurons, GROUP):
-            ends = range(group, min(group + GROUP, self.neurons), BLOCK)
-            blocks = [self._block(words, layer, first, min(BLOCK, self.neurons - first)) for first in ends]
-            self.write(pyarrow.concat_tables(blocks).combine_chunks())
+        for first in range(0, self.neurons, BLOCK):
+            self.write(self._block(words, layer, first, min(BLOCK, self.neurons - first)))
         self.spare.append(words)
 
     def _gather(self, words: torch.Tensor, first: int, width: int, rotated: bool) -> numpy.ndarray:

@@ -79,7 +79,8 @@ def observe_with_torch(values: torch.Tensor, batch: Batch, wanted: Wanted) -> Ob
     active = torch.relu_(values) != 0
     if batch.padded:
         active &= torch.from_numpy(batch.real()).to(values.device)[:, :, None]
-    truths, parts = active.view(torch.uint8), math.gcd(length, 16)
+    # Long windows in parts, each short enough for a sum in bytes; of short ones parts would be as large as what they sum.
+    truths, parts = active.view(torch.uint8), math.gcd(length, 16) if length > 255 else 1
     in_window = _sum(truths.view(windows, parts, length // parts, neurons), 2).sum(dim=1, dtype=torch.int32)  # (w, F)
     words = _pack(active.flatten(0, 1)) if wanted.bits else None
     full = wanted.whole(batch)

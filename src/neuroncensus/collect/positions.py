@@ -9,7 +9,7 @@ import torch
 
 from neuroncensus.collect.batches import Batch
 from neuroncensus.collect.observation import Observation, Wanted
-from neuroncensus.tablefiles import lists
+from neuroncensus.tablefiles import packed
 from neuroncensus.tables import POSITION_COUNTERS
 
 
@@ -42,6 +42,5 @@ class PositionRecorder:
 
     def _write(self, layer: int, active: torch.Tensor) -> None:
         counts = active.T.contiguous().cpu().numpy()  # (F, T)
-        told = lists(counts, POSITION_COUNTERS.schema.field("windows_active"))
-        columns = [pyarrow.array(numpy.full(self.neurons, layer)), pyarrow.array(numpy.arange(self.neurons)), told]
+        columns = [pyarrow.array(numpy.full(self.neurons, layer)), pyarrow.array(numpy.arange(self.neurons)), packed(counts)]
         self.write(pyarrow.table(columns, schema=POSITION_COUNTERS.schema))

@@ -123,8 +123,7 @@ def run_layers(
         return
     widest = max(batch.rows.stop - batch.rows.start for batch in batches)
     buffer = torch.empty(widest, architecture.ffn, dtype=compute.dtype, device=compute.device)
-    carrier = Carrier(stream, compute.device)
-    with _behind(compute) as behind:
+    with _behind(compute) as behind, Carrier(stream, compute.device) as carrier:
         for layer, block in _blocks(checkpoint, architecture, layers, compute):
             wanted = Wanted.all(recorder.begin(layer) for recorder in recorders)
             finite = []

@@ -11,16 +11,28 @@ import numpy
 import torch
 
 from neuroncensus.collect.batches import Batch
+from neuroncensus.errors import CensusError
+from neuroncensus.report.units import shown_bytes
+
+ALIGNMENT = 64
+"""Bytes: a line of the cache, and the widest numbers that a processor takes at once."""
 
 
 def host_empty(rows: int, width: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
     """Memory on the host, (rows, width), that the device copies from and to without waiting."""
-    # numpy asks for huge pages, torch does not: random rows of gigabytes are found twice as fast.
-    tensor = torch.from_numpy(numpy.empty(rows * width * dtype.itemsize, dtype=numpy.uint8)).view(dtype).view(rows, width)
+    # numpy asks for huge pages, torch does not: random rows of gigabytes are found twice as fast. But it begins anywhere.
+    memory = numpy.empty(rows * width * dtype.itemsize + ALIGNMENT, dtype=numpy.uint8)
+    start = -memory.ctypes.data % ALIGNMENT
+    tensor = torch.from_numpy(memory[start : start + rows * width * dtype.itemsize]).view(dtype).view(rows, width)
     if device.type == "cuda" and tensor.nbytes:
         # torch's own pinned memory is rounded up to a power of two: 32 GB for the 18 GB of a 66b model.
         cudart = torch.cuda.cudart()
-        torch.cuda.check_error(cudart.cudaHostRegister(tensor.data_ptr(), tensor.nbytes, 0))
+        told = cudart.cudaHostRegister(tensor.data_ptr(), tensor.nbytes, 0)
+        if int(told) != 0:
+            raise CensusError(
+                f"{shown_bytes(tensor.nbytes)} of host memory cannot be locked for the device (CUDA error {int(told)}): allow more locked "
+                "memory (ulimit -l), or lower collect.shard_tokens"
+            )
         weakref.finalize(tensor, cudart.cudaHostUnregister, tensor.data_ptr())
     return tensor
 
@@ -61,6 +73,14 @@ class Carrier:
         self.back = ToHost(device)
         self.ahead: tuple[Batch, torch.Tensor] | None = None
         self.arrived: Callable[[], object] | None = None
+
+    def __enter__(self) -> "Carrier":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        # Also after an error: no copy may be under way when the memory that it is to or from is let go.
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
 
     def _send(self, batch: Batch) -> torch.Tensor:
         if self.there is None:

@@ -7,6 +7,7 @@ With `fr(p)` the share of N full windows in which a neuron is active at position
 
 from fractions import Fraction
 
+import numba
 import numpy
 
 LEAST_WINDOW = 256
@@ -14,10 +15,26 @@ LEAST_WINDOW = 256
 WINDOWS_OF_A_THRESHOLD = 5
 
 
-def _term(share: numpy.ndarray, mean: numpy.ndarray) -> numpy.ndarray:
-    """`share log(share / mean)`, 0 where share is."""
-    ratio = numpy.divide(share, mean, out=numpy.ones_like(share), where=share > 0)
-    return share * numpy.log(ratio)
+@numba.njit(parallel=True, cache=True)
+def _add_terms(active, logs, log_rates, out):
+    """N times the sum over positions, for each neuron.
+
+    Args:
+        active: windows active at each position, (R, T) int32.
+        logs: log(k / N) for k = 0 .. N, (N + 1,); the first is never asked for.
+        log_rates: log fr and log (1 - fr), (2, R); 0 stands where fr, or 1 - fr, is 0.
+        out: (R,) float64; written.
+    """
+    windows = len(logs) - 1
+    for neuron in numba.prange(len(active)):
+        rate, rest, total = log_rates[0, neuron], log_rates[1, neuron], 0.0
+        for place in range(active.shape[1]):
+            count = active[neuron, place]
+            if count > 0:
+                total += count * (logs[count] - rate)
+            if count < windows:
+                total += (windows - count) * (logs[windows - count] - rest)
+        out[neuron] = total
 
 
 def mutual_information(active: numpy.ndarray, windows: int) -> numpy.ndarray:
@@ -27,9 +44,14 @@ def mutual_information(active: numpy.ndarray, windows: int) -> numpy.ndarray:
         active: windows in which each neuron is active at each position, (R, T).
         windows: N, at least 1.
     """
-    shares = active / windows  # (R, T)
-    mean = active.sum(axis=1, keepdims=True, dtype=numpy.int64) / (windows * active.shape[1])
-    return (_term(shares, mean) + _term(1 - shares, 1 - mean)).mean(axis=1)
+    length = active.shape[1]
+    possible, found = windows * length, active.sum(axis=1, dtype=numpy.int64)
+    # Of equal fractions, so that a neuron that is as active everywhere has just 0.
+    logs = numpy.log(numpy.maximum(numpy.arange(windows + 1), 1) / windows)
+    rates = numpy.log(numpy.stack([numpy.maximum(found, 1), numpy.maximum(possible - found, 1)]) / possible)
+    out = numpy.empty(len(active))
+    _add_terms(numpy.ascontiguousarray(active, dtype=numpy.int32), logs, rates, out)
+    return out / possible
 
 
 def mutual_information_text(active: numpy.ndarray, windows: int) -> numpy.ndarray:

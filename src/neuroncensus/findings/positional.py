@@ -29,7 +29,7 @@ from neuroncensus.findings.oscillation import describe_oscillation
 from neuroncensus.findings.shapes import OSCILLATORY, TYPES, ShapeSettings, classify_shapes, count_changes, smooth, type_of
 from neuroncensus.models.description import read_description
 from neuroncensus.models.origin import read_source
-from neuroncensus.tablefiles import lists, read_metadata, read_row_groups, table_writer
+from neuroncensus.tablefiles import corruption_told, lists, packed, read_metadata, read_row_groups, table_writer, unpacked
 from neuroncensus.tables import POSITION_COUNTERS, POSITIONAL, PROFILES
 
 LEAST_WINDOWS = 30
@@ -42,21 +42,17 @@ Counts = tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray]
 """Layer, neuron, (R,), and windows active at each position, (R, T)."""
 
 
-def _counts(table: pyarrow.Table) -> Counts:
-    layer, neuron = (table[name].to_numpy() for name in ("layer", "neuron"))
-    flat = table["windows_active"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    return layer, neuron, flat.reshape(len(layer), -1)
-
-
-def _together(files: Sequence[Path], what: str) -> Iterator[tuple[Counts, ...]]:
+def _together(files: Sequence[Path], window: int, what: str) -> Iterator[tuple[Counts, ...]]:
     """Piece by piece the same neurons of every file."""
     readers = [read_row_groups(path, POSITION_COUNTERS.names, what=what) for path in files]
     for tables in zip(*readers, strict=True):
-        pieces = tuple(map(_counts, tables))
-        for path, piece in zip(files, pieces, strict=True):
-            if piece[2].shape != pieces[0][2].shape or any((piece[key] != pieces[0][key]).any() for key in (0, 1)):
+        pieces = []
+        for path, table in zip(files, tables, strict=True):
+            with corruption_told(path, what):
+                pieces.append((table["layer"].to_numpy(), table["neuron"].to_numpy(), unpacked(table["windows_active"], window)))
+            if any(not numpy.array_equal(mine, first) for mine, first in zip(pieces[-1][:2], pieces[0][:2], strict=True)):
                 raise CensusError(f"{what}s {files[0]} and {path} differ in their rows: delete both and run again")
-        yield pieces
+        yield tuple(pieces)
 
 
 def reduce_positions(shards: Sequence[Path], description: Path, out: Path) -> None:
@@ -84,12 +80,12 @@ def reduce_positions(shards: Sequence[Path], description: Path, out: Path) -> No
     metadata = {key: first[key] for key in ("model", "model_digest", "corpus", "domain", "window", "dtype", "device", "threads")}
     metadata |= {"windows": windows, "version": version("neuroncensus")} | {key: first[key] for key in LAYERS}
     with table_writer(out, POSITION_COUNTERS.schema, metadata) as write:
-        for pieces in _together(shards, "shard file"):
-            layer, neuron, _ = pieces[0]
-            total = sum(active for _, _, active in pieces)
-            assert isinstance(total, numpy.ndarray), "a domain has at least one shard"
-            counts = lists(total, POSITION_COUNTERS.schema.field("windows_active"))
-            write(pyarrow.table([pyarrow.array(layer), pyarrow.array(neuron), counts], schema=POSITION_COUNTERS.schema))
+        for pieces in _together(shards, first["window"], "shard file"):
+            layer, neuron, active = pieces[0]
+            total = active.astype(numpy.int32)
+            for _, _, more in pieces[1:]:
+                total += more
+            write(pyarrow.table([pyarrow.array(layer), pyarrow.array(neuron), packed(total)], schema=POSITION_COUNTERS.schema))
 
 
 def domain_correlation(curves: Sequence[numpy.ndarray]) -> numpy.ndarray:
@@ -111,29 +107,41 @@ def domain_correlation(curves: Sequence[numpy.ndarray]) -> numpy.ndarray:
     return numpy.minimum.reduce(found)
 
 
+def _of(rows: numpy.ndarray, found: numpy.ndarray, size: int) -> pyarrow.Array:
+    """A column of `size` rows with what was found of some; null elsewhere, and where it is NaN."""
+    values = numpy.zeros(size, dtype=found.dtype)
+    values[rows] = found
+    known = numpy.zeros(size, dtype=bool)
+    known[rows] = ~numpy.isnan(found) if found.dtype.kind == "f" else True
+    return pyarrow.array(values.tolist() if found.dtype.kind == "U" else values, mask=~known)
+
+
 def _classify(pieces: Sequence[numpy.ndarray], windows: Sequence[int], threshold: float, settings: ShapeSettings) -> dict:
     """Columns of `positional.parquet` but for layer and neuron."""
-    active, total = numpy.stack(pieces).sum(axis=0, dtype=numpy.int64), sum(windows)
-    window, half = active.shape[1], settings.half(active.shape[1])
+    total, size = sum(windows), len(pieces[0])
+    active = pieces[0].astype(numpy.int32)
+    for piece in pieces[1:]:
+        active += piece
+    window = active.shape[1]
     information, of_text = mutual_information(active, total), mutual_information_text(active, total)
     # Compared so that NaN, of windows of one position, is not positional.
     positional = (of_text if window < LEAST_WINDOW else information) > threshold
-    kinds, strong, changes = classify_shapes(active, total, settings)
-    curves = [smooth(piece, of_domain, half) for piece, of_domain in zip(pieces, windows, strict=True) if of_domain >= LEAST_WINDOWS]
-    correlation = domain_correlation(curves) if len(curves) > 1 and window > 1 else numpy.full(len(active), numpy.nan)
-    rows = len(active)
+    rows = numpy.flatnonzero(positional)
+    kinds, strong = classify_shapes(active[rows], total, settings)
+    half = settings.half(window)
+    curves = [smooth(piece[rows], count, half) for piece, count in zip(pieces, windows, strict=True) if count >= LEAST_WINDOWS]
     return {
-        "windows": pyarrow.array(numpy.full(rows, total)),
-        "fr": pyarrow.array(active.sum(axis=1) / (total * window)),
+        "windows": pyarrow.array(numpy.full(size, total)),
+        "fr": pyarrow.array(active.sum(axis=1, dtype=numpy.int64) / (total * window)),
         "mutual_information": pyarrow.array(information),
         "mutual_information_text": pyarrow.array(of_text, mask=numpy.isnan(of_text)),
         "mutual_information_corrected": pyarrow.array(corrected_information(information, active, total)),
         "positional": pyarrow.array(positional),
-        "unreliable": pyarrow.array(numpy.full(rows, unreliable(total, threshold))),
-        "type": pyarrow.array(kinds.tolist(), mask=~positional),
-        "strong": pyarrow.array(strong, mask=~positional),
-        "changes": pyarrow.array(changes),
-        "domain_correlation": pyarrow.array(correlation, mask=~positional | numpy.isnan(correlation)),
+        "unreliable": pyarrow.array(numpy.full(size, unreliable(total, threshold))),
+        "type": _of(rows, kinds, size),
+        "strong": _of(rows, strong, size),
+        "changes": pyarrow.array(count_changes(active, total, settings, settings.weak)[1]),
+        "domain_correlation": _of(rows, domain_correlation(curves) if len(curves) > 1 else numpy.full(len(rows), numpy.nan), size),
     }
 
 
@@ -184,7 +192,7 @@ def classify_positional(
     windows = list(domains.values())
     shared |= read_source(source, shared["model_digest"]) | {"mutual_information": threshold} | vars(settings)
     with table_writer(out, POSITIONAL.schema, shared) as write, table_writer(out_profiles, PROFILES.schema, shared) as write_profiles:
-        for pieces in itertools.chain.from_iterable(_together(files, "file") for files in stages):
+        for pieces in itertools.chain.from_iterable(_together(files, shared["window"], "file") for files in stages):
             layer, neuron, _ = pieces[0]
             for start in range(0, len(layer), CHUNK):
                 here = slice(start, start + CHUNK)

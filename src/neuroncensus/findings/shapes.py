@@ -139,8 +139,8 @@ def explained(active: numpy.ndarray, windows: int, half: int) -> numpy.ndarray:
     return 1 - numpy.maximum(0, error - drawn) / beyond
 
 
-def classify_shapes(active: numpy.ndarray, windows: int, settings: ShapeSettings) -> tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray]:
-    """Type (R,) of str, whether it is strong (R,) bool, and changes (R,) int64 of each neuron.
+def classify_shapes(active: numpy.ndarray, windows: int, settings: ShapeSettings) -> tuple[numpy.ndarray, numpy.ndarray]:
+    """Type (R,) of str, and whether it is strong (R,) bool, of each neuron.
 
     Strong is a type that the strong e gives as well; of *other* one whose curve its neighbourhood explains, a thin one.
 
@@ -149,7 +149,6 @@ def classify_shapes(active: numpy.ndarray, windows: int, settings: ShapeSettings
         windows: N, at least 1.
         settings: widths and thresholds.
     """
-    weak = count_changes(active, windows, settings, settings.weak)
-    kinds, strict = type_of(*weak), type_of(*count_changes(active, windows, settings, settings.strong))
+    kinds, strict = (type_of(*count_changes(active, windows, settings, extreme)) for extreme in (settings.weak, settings.strong))
     thin = explained(active, windows, settings.half(active.shape[1])) >= settings.explained
-    return kinds, numpy.where(kinds == OTHER, thin, kinds == strict), weak[1]
+    return kinds, numpy.where(kinds == OTHER, thin, kinds == strict)

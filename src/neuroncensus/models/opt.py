@@ -69,17 +69,27 @@ class Block:
         self.architecture = architecture
         self.weights = weights
 
-    def _attend(self, x: torch.Tensor) -> torch.Tensor:
+    def _project(self, x: torch.Tensor, name: str, out: torch.Tensor | None) -> torch.Tensor:
+        """A product of the layer, (rows, inputs) to (rows, outputs), written to `out` where there is one."""
+        weight, bias = self.weights[f"{name}.weight"], self.weights.get(f"{name}.bias")
+        if out is None:
+            return F.linear(x, weight, bias)
+        return torch.mm(x, weight.T, out=out) if bias is None else torch.addmm(bias, x, weight.T, out=out)
+
+    def _attend(self, x: torch.Tensor, buffer: torch.Tensor | None) -> torch.Tensor:
         windows, length, d = x.shape
-        heads = self.architecture.heads
+        heads, rows = self.architecture.heads, x.reshape(-1, d)
+        # The FFN's place is free meanwhile.
+        free = buffer is not None and buffer.numel() >= 3 * rows.numel()
+        places = buffer.view(-1)[: 3 * rows.numel()].view(3, *rows.shape) if free and buffer is not None else (None, None, None)
 
-        def split(y: torch.Tensor) -> torch.Tensor:
-            return y.view(windows, length, heads, d // heads).transpose(1, 2)  # (windows, heads, T, d / heads)
+        def read(name: str, out: torch.Tensor | None) -> torch.Tensor:
+            return self._project(rows, f"self_attn.{name}_proj", out).view(windows, length, heads, d // heads)  # (w, T, heads, d / heads)
 
-        query = split(_linear(x, self.weights, "self_attn.q_proj").mul_((d // heads) ** -0.5))
-        key = split(_linear(x, self.weights, "self_attn.k_proj"))
-        value = split(_linear(x, self.weights, "self_attn.v_proj"))
-        mixed = F.scaled_dot_product_attention(query, key, value, is_causal=length > 1, scale=1.0)
+        query, key, value = map(read, "qkv", places)
+        query.mul_((d // heads) ** -0.5)
+        turned = (y.transpose(1, 2) for y in (query, key, value))  # (w, heads, T, d / heads) each
+        mixed = F.scaled_dot_product_attention(*turned, is_causal=length > 1, scale=1.0)
         return _linear(mixed.transpose(1, 2).reshape(windows, length, d), self.weights, "self_attn.out_proj")
 
     def _write(self, values: torch.Tensor, active: torch.Tensor | None) -> torch.Tensor:
@@ -91,21 +101,13 @@ class Block:
                 return F.linear(values.index_select(1, columns), weight, self.weights.get("fc2.bias"))
         return _linear(values, self.weights, "fc2")
 
-    def _read(self, x: torch.Tensor, buffer: torch.Tensor | None) -> torch.Tensor:
-        """The first product of the FFN, (rows, d) to (rows, F)."""
-        if buffer is None:
-            return _linear(x, self.weights, "fc1")
-        weight, bias = self.weights["fc1.weight"].T, self.weights.get("fc1.bias")
-        out = buffer[: len(x)]
-        return torch.mm(x, weight, out=out) if bias is None else torch.addmm(bias, x, weight, out=out)
-
     def __call__(
         self, x: torch.Tensor, rectify: Callable[[torch.Tensor], torch.Tensor | None], buffer: torch.Tensor | None = None
     ) -> torch.Tensor:
         """The layer's output for (windows, T, d).
 
-        `buffer`, (rows, F) with as many rows at least, is where the pre-activations are written: fresh memory for them costs
-        as much as counting does.
+        `buffer`, contiguous, (rows, F) with as many rows at least, is where queries, keys and values are written and then the
+        pre-activations: fresh memory for them costs as much as counting does.
 
         `rectify` is given the pre-activations, (windows, T, F), to apply the ReLU to in place and to count. What it
         returns says which neurons any position activates, (F,) bool: the others add exactly nothing and are left out of
@@ -113,12 +115,13 @@ class Block:
         """
         windows, length, d = x.shape
         before = self.architecture.pre_layer_norm
-        attended = self._attend(_layer_norm(x, self.weights, "self_attn_layer_norm") if before else x)
+        attended = self._attend(_layer_norm(x, self.weights, "self_attn_layer_norm") if before else x, buffer)
         x = attended.add_(x)  # in place: the sum is the same in either order
         if not before:
             x = _layer_norm(x, self.weights, "self_attn_layer_norm")
         residual = x.reshape(-1, d)  # (windows * T, d)
-        values = self._read(_layer_norm(residual, self.weights, "final_layer_norm") if before else residual, buffer)
+        read = _layer_norm(residual, self.weights, "final_layer_norm") if before else residual
+        values = self._project(read, "fc1", None if buffer is None else buffer[: len(residual)])
         active = rectify(values.view(windows, length, -1))
         if self.architecture.activation == "relu2":
             # Active means pre-activation > 0; the square of a small one may be zero.

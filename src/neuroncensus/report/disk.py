@@ -16,6 +16,8 @@ WINDOW_ROW = 20
 # As files, measured on the text and the neurons of opt-nano: a position in the order by n-gram; a distinct n-gram in its shard
 # and in the index of all; a neuron's n-grams of one n, as they are or rotated, in one shard (200 there).
 ORDER_ROW, NGRAM_ROW, NGRAM_COUNTER = 10, 14, 300
+# A neuron's count at one position in one shard, as files: between a half and one where a shard has a few hundred full windows.
+POSITION_COUNTER = 1
 
 
 def covered_neurons(architecture: Architecture, settings: Settings) -> int:
@@ -38,6 +40,7 @@ def disk_taken(
     note = "all boundaries, kept" if settings.keep_hidden else "at once, if every shard waits for its next stage; temporary"
     ordered = sum(domain.tokens for domain in core) * (ORDER_ROW + NGRAM_ROW * len(settings.n))
     pairs = NGRAM_COUNTER * covered * settings.series * sum(domain.shards for domain in core)
+    by_position = POSITION_COUNTER * neurons * window * sum(domain.shards for domain in domains if domain.positions)
     results = neurons * (2 * FREQUENCY_ROW * len(domains) + 2 * NEURON_ROW) + covered * len(settings.n) * COVERING_ROW
     origins = {"folder": (0, "nothing: read in place"), "training": (checkpoint, "the model that is trained"), "hub": (checkpoint, "once")}
     shared = "shared by models with this tokenizer"
@@ -49,5 +52,6 @@ def disk_taken(
         ("hidden states", (kept + both) * architecture.d * size, note),
         ("counters of activations", COUNTER_ROW * neurons * shards, "uncompressed"),
         ("counters of n-grams", pairs, f"{NGRAM_COUNTER} bytes {each}: opt-nano's take 200"),
+        ("counters by position", 2 * by_position, "with their sums; kept, so that a grown corpus needs the new shards alone"),
         ("tables of the findings", results, "uncompressed; detected n-grams, which nobody knows yet, are not in it"),
     ]

@@ -4,20 +4,20 @@ Symbols: d width, F neurons of a layer, T window, V rows of the embedding, e its
 batch, i bytes of a number in the run's dtype, p weights of a block; m sizes n of n-grams, r 2 where the rotation null is counted
 too and else 1, K the largest number of n-grams that a finding asks about.
 
-The residual stream takes `S d i`; two blocks `2 p i`, as the next one is read while this one computes; fc1's output, which
-has one place for the whole job, `b F i`; then the counters of a layer, the largest of them the bits for n-grams, `S F / 8`.
-A batch takes `7 b d i` in attention (LayerNorm's output, q, k, v, heads mixed, the same put together, output; the scores are
-fused), or what counting takes, or the FFN `3 b d i` with, where silent columns are skipped, up to a share of SKIP_AT_MOST of
-fc1's output and of fc2 copied once more. Once a layer has passed, its counters are turned into rows and written, group by
-group. Before the first block, the embedding takes the place of all but the stream. Bits, order and rows of n-grams are on the
-host wherever the blocks compute.
+The residual stream takes `S d i`; two blocks `2 p i`, as the next one is read while this one computes; fc1's output, which has one
+place for the whole job, `b F i`; then the counters of a layer, the largest of them the bits for n-grams, `S F / 8`. A batch takes
+`4 b d i` in attention (LayerNorm's output, heads mixed, the same put together, output; the scores are fused, and q, k, v lie in
+fc1's place if F is at least 3 d), or what counting takes, or the FFN `3 b d i` with, where silent columns are skipped, up to a
+share of SKIP_AT_MOST of fc1's output and of fc2 copied once more. Once a layer has passed, its counters are turned into rows and
+written, group by group. Before the first block, the embedding takes the place of all but the stream. Bits, order and rows of
+n-grams are on the host wherever the blocks compute.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
-from neuroncensus.collect.ngrams import BLOCK, GROUP
+from neuroncensus.collect.ngrams import BLOCK
 from neuroncensus.models.architecture import POSITION_OFFSET, Architecture, expected_tensors
 from neuroncensus.models.opt import SKIP_AT_MOST
 from neuroncensus.report.units import shown_bytes
@@ -95,8 +95,8 @@ class JobShape:
 
     @property
     def rows(self) -> int:
-        """Of a batch, b."""
-        return min(max(self.batch_tokens // self.window, 1) * self.window, self.shard)
+        """Of a batch at most, b: short windows fill one to the last row."""
+        return min(max(self.batch_tokens, self.window), self.shard)
 
     @property
     def cuda(self) -> bool:
@@ -119,7 +119,8 @@ def _batch_parts(job: JobShape) -> list[Part]:
     """What comes and goes while a batch passes a block, where the block is: the largest of its steps."""
     d, ffn, rows, size = job.architecture.d, job.architecture.ffn, job.rows, job.item
     width, values = rows * d * size, rows * ffn * size
-    attention = [("LayerNorm, q, k, v, mixed heads, output", "7 b d i", 7 * width)]
+    attention = [("LayerNorm, mixed heads, the same put together, output", "4 b d i", 4 * width)]
+    attention += [("q, k, v", "3 b d i", 3 * width)] if ffn < 3 * d else []
     counting = [("residual, attention's output", "2 b d i", 2 * width)]
     network = [("residual, attention's and FFN's output", "3 b d i", 3 * width)]
     if job.skip_silent:
@@ -160,7 +161,7 @@ def _block_parts(job: JobShape) -> list[Part]:
 
 def _ngram_parts(job: JobShape) -> list[Part]:
     """What n-grams take on the host."""
-    shard, neurons, times = job.shard, min(GROUP, job.architecture.ffn), 2 if job.rotation_null else 1
+    shard, neurons, times = job.shard, min(BLOCK, job.architecture.ffn), 2 if job.rotation_null else 1
     rows = neurons * job.sizes * times
     bits = ("bits of two layers for n-grams", "2 S F / 8") if job.cuda else ("bits of a layer for n-grams", "S F / 8")
     return [
@@ -168,7 +169,7 @@ def _ngram_parts(job: JobShape) -> list[Part]:
         # Beside CUDA, one layer's are counted while the next layer's are collected.
         Part(*bits, (2 if job.cuda else 1) * (shard * job.architecture.ffn // 8), "blocks"),
         # Arrow's allocator keeps what one group took for the next.
-        Part(f"rows of {GROUP} neurons", f"{PAIR} K / {OF_MOST} · {GROUP} m r", PAIR * job.most // OF_MOST * rows, "blocks"),
+        Part(f"rows of {BLOCK} neurons", f"{PAIR} K / {OF_MOST} · {BLOCK} m r", PAIR * job.most // OF_MOST * rows, "blocks"),
         Part(f"bits of {BLOCK} neurons in order", f"{BLOCK // 8} S r", BLOCK // 8 * shard * times, END),
     ]
 
@@ -184,7 +185,7 @@ def job_memory(job: JobShape) -> tuple[Memory, Memory | None]:
         # Turned to a row a neuron, and encoded.
         turned = Part("rows of a layer by position", "4 T F", 4 * job.window * ffn, END)
         host += [turned, Part("the same, being written", "4 T F", 4 * job.window * ffn, END)]
-        blocks += [turned] if job.cuda else []
+        blocks += [Part("those of the layer before, and turned", "8 T F", 8 * job.window * ffn, "blocks")] if job.cuda else []
     if not job.cuda:
         return Memory((*host, *blocks)), None
     host.append(Part("a tensor on its way to the device", "d F i", d * ffn * size, "blocks"))
