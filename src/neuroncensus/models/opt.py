@@ -88,8 +88,8 @@ class Block:
 
         query, key, value = map(read, "qkv", places)
         query.mul_((d // heads) ** -0.5)
-        turned = (y.transpose(1, 2) for y in (query, key, value))  # (w, heads, T, d / heads) each
-        mixed = F.scaled_dot_product_attention(*turned, is_causal=length > 1, scale=1.0)
+        query, key, value = (y.transpose(1, 2) for y in (query, key, value))  # (w, heads, T, d / heads) each
+        mixed = F.scaled_dot_product_attention(query, key, value, is_causal=length > 1, scale=1.0)
         return _linear(mixed.transpose(1, 2).reshape(windows, length, d), self.weights, "self_attn.out_proj")
 
     def _write(self, values: torch.Tensor, active: torch.Tensor | None) -> torch.Tensor:
