@@ -15,6 +15,7 @@ from neuroncensus.config import check_config
 from neuroncensus.corpora.sources import DEFAULT_FIELD, source_files
 from neuroncensus.digest import code_digest
 from neuroncensus.errors import CensusError
+from neuroncensus.hub.places import BRANCH, LISTING, data_folder
 from neuroncensus.modelsources import ModelSources, plain_names
 
 PARTS = ("core", "extra")
@@ -41,8 +42,8 @@ def token_folder(corpus: str, tokenizer: str, window: int | str) -> str:
 
 
 def _source(text: dict) -> dict:
-    """What of a text decides its windows, keys sorted and the default field written out: told or not, it is the same."""
-    default = {"field": DEFAULT_FIELD} if "path" in text else {}
+    """What of a text decides its windows, keys sorted and defaults written out: told or not, they are the same."""
+    default = {"field": DEFAULT_FIELD} if "path" in text else {"field": DEFAULT_FIELD, "revision": BRANCH} if "hub" in text else {}
     return {key: value for key, value in sorted((default | text).items()) if key != "tokens"}
 
 
@@ -86,7 +87,7 @@ class Census(ModelSources):
                 set that the model does not read, or the model or its tokenizer cannot be found.
         """
         window, positions, corpus = self.window(model), self.model_positions(model), self.corpus(model)
-        if window > positions:
+        if positions is not None and window > positions:
             raise CensusError(f"corpora.{corpus}.window is {window} but model {model} has {positions} positions: lower the window")
         self.check_source(model)
         shard_tokens = self.config["collect"]["shard_tokens"]
@@ -111,8 +112,19 @@ class Census(ModelSources):
         return self.model_entry(model).get("corpus", self.config["corpus"])
 
     def window(self, model: str) -> int:
-        """Positions of a full window, T."""
-        return self.config["corpora"][self.corpus(model)].get("window") or self.model_positions(model)
+        """Positions of a full window, T.
+
+        Raises:
+            CensusError: the corpus has none, and the model is on the Hub and not known yet.
+        """
+        corpus = self.corpus(model)
+        window = self.config["corpora"][corpus].get("window") or self.model_positions(model)
+        if window is None:
+            raise CensusError(
+                f"corpora.{corpus}.window is not set and the positions of Hub model {model} are not known before it is here: "
+                f"set corpora.{corpus}.window, or models.{model}.window to the model's longest window"
+            )
+        return window
 
     def domains(self, corpus: str, part: str | None = None) -> list[Domain]:
         """The domains of a corpus, or of one part of it: core first, in the order of their names."""
@@ -138,7 +150,11 @@ class Census(ModelSources):
 
     def text_files(self, domain: Domain) -> list[str]:
         """The files that a domain's text is read from, those that lie outside packages."""
-        return plain_names(source_files(domain.source))
+        return plain_names(source_files(domain.source)) + self.text_listing(domain.source)
+
+    def text_listing(self, source: dict) -> list[str]:
+        """What says of which commit a data set is; nothing of a text from elsewhere."""
+        return [f"{data_folder(source)}/{LISTING}"] if "hub" in source else []
 
     def budget_here(self, domain: Domain, shard: int) -> int | None:
         """The domain's budget if this shard is its last, else None: a grown budget must leave the others alone."""
@@ -281,9 +297,19 @@ class Census(ModelSources):
             "settings": {key: collect[key] for key in ("shard_tokens", "batch_tokens", "stages", "skip_silent", "keep_hidden")}
             | {key: ngrams[key] for key in ("layers", "rotation_null", "most")}
             | {"n": self.config["coverage"]["n"], "model": model, "corpus": corpus, "stored": stored}
-            | {"origin": self.model_origin(model), "training_positions": trained},
+            | {"origin": self.model_origin(model), "training_positions": trained}
+            | {"checkpoint": entry.get("bytes"), "downloads": self.plan_downloads(model)},
             "compute": {"device": self.config["device"], "dtype": self.config["dtype"], "threads": collect["threads"]},
         }
+
+    def plan_downloads(self, model: str) -> dict[str, dict[str, int]]:
+        """Jobs of the Hub by what they are for: the text of a part with its tokenizer (`core text`), or the model too (`core`)."""
+        tokenizer, found = self.tokenizer_files(self.tokenizer(model)), {}
+        for name, part in (("core", "core"), ("all", None)):
+            text = [file for domain in self.domains(self.corpus(model), part) for file in source_files(domain.source)]
+            found[f"{name} text"] = self.downloads([*text, *tokenizer])
+            found[name] = self.downloads([*text, *tokenizer, *self.model_files(model)])
+        return found
 
     # Findings
 
