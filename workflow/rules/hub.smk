@@ -12,13 +12,13 @@ rule list_files:
         "resources/logs/{hub}/list_files.log",
     wildcard_constraints:
         hub=alternatives(census.hub_places(by_file=True)),
+    localrule: True
     conda:
         "../../envs/neuroncensus.yaml"
     params:
         wanted=lambda wc: [census.hub_source(wc.hub).repo, census.hub_source(wc.hub).revision],
         # Not recorded, being a function of `output`: another file wanted is no other repository.
         source=lambda wc, output: census.hub_source(wc.hub),
-    localrule: True
     script:
         "../scripts/list_files.py"
 
@@ -34,11 +34,11 @@ rule download_file:
     wildcard_constraints:
         hub=alternatives(census.hub_places(by_file=True)),
         file=alternatives(census.hub_files()),
+    localrule: True
     conda:
         "../../envs/neuroncensus.yaml"
     params:
         source=lambda wc, output: census.hub_source(wc.hub),
-    localrule: True
     script:
         "../scripts/download_file.py"
 
@@ -53,11 +53,11 @@ rule download_repository:
         "resources/logs/{hub}/download_repository.log",
     wildcard_constraints:
         hub=alternatives(census.hub_places(by_file=False)),
+    localrule: True
     conda:
         "../../envs/neuroncensus.yaml"
     params:
         wanted=lambda wc: [census.hub_source(wc.hub).repo, census.hub_source(wc.hub).revision],
         source=lambda wc, output: census.hub_source(wc.hub),
-    localrule: True
     script:
         "../scripts/download_repository.py"

@@ -63,7 +63,8 @@ def read_documents(source: dict, start: int = 0) -> Iterator[Document]:
     """The documents of a source from number `start` on.
 
     Every record and file counts, one without any text too, so a document's number does not depend on the
-    tokenizer; of a data set, every record that passes its filter. Bounded by the longest document, a chunk of 64 kB, or a parquet file's row group, in memory.
+    tokenizer; of a data set, every record that passes its filter. In memory: the longest document, a chunk of 64 kB, or a
+    parquet file's row group.
 
     Raises:
         CensusError: with file and line or row: the field is missing or no string, broken JSON, wrong

@@ -132,8 +132,8 @@ def fetch(listing: Listing, file: RemoteFile, to: Path, asked: HubSource, endpoi
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     raise CensusError(
-        f"{file.name} of {listing.repo} at commit {listing.commit} came damaged {TRIES_OF_CONTENT} times ({found}, listed {file.checksum}): "
-        "run again later, or use another mirror (HF_ENDPOINT)"
+        f"{file.name} of {listing.repo} at commit {listing.commit} came damaged {TRIES_OF_CONTENT} times "
+        f"({found}, listed {file.checksum}): run again later, or use another mirror (HF_ENDPOINT)"
     )
 
 

@@ -77,7 +77,8 @@ def told(error: BaseException, asked: HubSource, what: str) -> CensusError:
         return CensusError(f"{key} is {repo}, which the Hub has disabled: name another {kind}")
     if isinstance(error, RepositoryNotFoundError):
         return CensusError(
-            f"{key} is {repo}, a {kind} that the Hub does not have or does not show: correct it, or log in with `hf auth login` if it is private"
+            f"{key} is {repo}, a {kind} that the Hub does not have or does not show: correct it, "
+            "or log in with `hf auth login` if it is private"
         )
     if isinstance(error, RevisionNotFoundError):
         return CensusError(f"{entry}.revision is {asked.revision}, which {repo} does not have: correct it")
@@ -87,12 +88,10 @@ def told(error: BaseException, asked: HubSource, what: str) -> CensusError:
         return CensusError(f"{what} of {repo} is listed but not there: run again later, or correct {entry}.files or {entry}.revision")
     if isinstance(error, OfflineModeIsEnabled):
         return CensusError(f"{what} of {repo} is not in the Hub's cache, or not whole, and HF_HUB_OFFLINE is set: {OFFLINE_ADVICE}")
-    mirror = " or another HF_ENDPOINT" if os.environ.get("HF_ENDPOINT") else " or a mirror (HF_ENDPOINT)"
+    mirror = f"use {'another' if os.environ.get('HF_ENDPOINT') else 'a'} mirror (HF_ENDPOINT)"
     if isinstance(error, HfHubHTTPError):
         status = error.response.status_code
-        return CensusError(f"{what} of {repo}: the Hub answered with status {status} ({_detail(error)}): run again later{mirror}")
+        return CensusError(f"{what} of {repo}: the Hub answered with status {status} ({_detail(error)}): run again later, or {mirror}")
     if isinstance(error, FileMetadataError):
         return CensusError(f"{what} of {repo}: {constants.ENDPOINT} does not answer as a Hub ({_detail(error)}): set another HF_ENDPOINT")
-    return CensusError(
-        f"{what} of {repo} did not come through ({_detail(error)}): run again, what is whole is kept; or try a better connection{mirror}"
-    )
+    return CensusError(f"{what} of {repo} did not come through ({_detail(error)}): run again, files that are whole are kept; or {mirror}")

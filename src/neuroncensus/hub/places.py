@@ -17,7 +17,7 @@ BRANCH = "main"
 LISTING = "hub.json"
 """The file in a downloaded folder that says what the repository holds; see `neuroncensus.hub.listing`."""
 TOKENIZER_FILES = ("tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json")
-RECORD_FORMATS = tuple(f".{kind}{packed}" for kind in ("jsonl", "json") for packed in ("", ".gz", ".zst")) + (".parquet",)
+RECORD_FORMATS = (*(f".{kind}{packed}" for kind in ("jsonl", "json") for packed in ("", ".gz", ".zst")), ".parquet")
 """Files of a data set that can be read: JSON lines, plain or packed, and parquet."""
 
 

@@ -124,7 +124,14 @@ def _stages(architecture: Architecture, domains: Sequence[Domain], window: int, 
 
 def _findings(architecture: Architecture, domains: Sequence[Domain], window: int, settings: Settings, rate: Rate) -> list[Finding]:
     shards = {part: sum(domain.shards for domain in domains if domain.part == part) for part in (jobcounts.CORE, jobcounts.EXTRA)}
-    shape = jobcounts.Shape(**shards, stages=settings.stages, covered=settings.covered_stages, trained=settings.origin == "training")
+    shape = jobcounts.Shape(
+        core=shards[jobcounts.CORE],
+        extra=shards[jobcounts.EXTRA],
+        stages=settings.stages,
+        covered=settings.covered_stages,
+        trained=settings.origin == "training",
+        downloads=settings.downloads,
+    )
     proof = architecture.n_layers * architecture.ffn * architecture.d * ITEMSIZE[settings.stored]
     parts = tuple(part for part in shards if shards[part])
     every, covered, core = shape.stages, shape.covered, (jobcounts.CORE,)
@@ -176,5 +183,5 @@ def price(architecture: Architecture, domains: Sequence[Domain], window: int, se
         jobs=tuple(jobs),
         host=max(hosts, key=lambda memory: memory.total),
         device=max(devices, key=lambda memory: memory.total) if settings.device == "cuda" else None,
-        disk=tuple(disk_taken(architecture, domains, window, settings, stored)),
+        disk=tuple(disk_taken(architecture, domains, window, settings, settings.checkpoint or stored)),
     )
