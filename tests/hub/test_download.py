@@ -94,13 +94,13 @@ def test_what_goes_wrong_once_is_repaired(hub, tmp_path, fault):
 @pytest.mark.parametrize(
     ("fault", "sentence"),
     [
-        (cut, rf"^{WEIGHTS} of {REPO} did not come through \(.+\): run again, what is whole is kept; or try"),
+        (cut, rf"^{WEIGHTS} of {REPO} did not come through \(.+\): run again, files that are whole"),
         (short, rf"^{WEIGHTS} of {REPO} did not come through \(Consistency check failed.+\): run again"),
         (
             corrupt,
             rf"^{WEIGHTS} of {REPO} at commit {COMMIT} came damaged 2 times \(sha256 .+, listed sha256 .+\): run again later, or use",
         ),
-        (down, rf"^{WEIGHTS} of {REPO}: the Hub answered with status 503 \(.+\): run again later or a mirror"),
+        (down, rf"^{WEIGHTS} of {REPO}: the Hub answered with status 503 \(.+\): run again later, or use a mirror"),
     ],
 )
 def test_what_stays_wrong_is_told_and_nothing_is_kept(hub, tmp_path, fault, sentence):
