@@ -32,6 +32,8 @@ DEFAULT_FIELD = "text"
 def source_files(source: dict) -> list[str]:
     """The files that a source reads, in order, relative to the working directory as a `path` is; none of an installed text."""
     if "hub" in source:
+        if not source.get("files"):
+            raise CensusError(f"data set {source['hub']} has no files named: add files, in the order in which they are to be read")
         return [f"{data_folder(source)}/{name}" for name in source["files"]]
     if "path" not in source:
         return []
