@@ -15,7 +15,7 @@ from neuroncensus.config import check_config
 from neuroncensus.corpora.sources import DEFAULT_FIELD, source_files
 from neuroncensus.digest import code_digest
 from neuroncensus.errors import CensusError
-from neuroncensus.hub.places import BRANCH, LISTING, data_folder
+from neuroncensus.hub.places import BRANCH
 from neuroncensus.modelsources import ModelSources, plain_names
 
 PARTS = ("core", "extra")
@@ -107,25 +107,6 @@ class Census(ModelSources):
 
     # Corpora
 
-    def corpus(self, model: str) -> str:
-        """The corpus that a model is run on."""
-        return self.model_entry(model).get("corpus", self.config["corpus"])
-
-    def window(self, model: str) -> int:
-        """Positions of a full window, T.
-
-        Raises:
-            CensusError: the corpus has none, and the model is on the Hub and not known yet.
-        """
-        corpus = self.corpus(model)
-        window = self.config["corpora"][corpus].get("window") or self.model_positions(model)
-        if window is None:
-            raise CensusError(
-                f"corpora.{corpus}.window is not set and the positions of Hub model {model} are not known before it is here: "
-                f"set corpora.{corpus}.window, or models.{model}.window to the model's longest window"
-            )
-        return window
-
     def domains(self, corpus: str, part: str | None = None) -> list[Domain]:
         """The domains of a corpus, or of one part of it: core first, in the order of their names."""
         entry = self.config["corpora"][corpus]
@@ -151,10 +132,6 @@ class Census(ModelSources):
     def text_files(self, domain: Domain) -> list[str]:
         """The files that a domain's text is read from, those that lie outside packages."""
         return plain_names(source_files(domain.source)) + self.text_listing(domain.source)
-
-    def text_listing(self, source: dict) -> list[str]:
-        """What says of which commit a data set is; nothing of a text from elsewhere."""
-        return [f"{data_folder(source)}/{LISTING}"] if "hub" in source else []
 
     def budget_here(self, domain: Domain, shard: int) -> int | None:
         """The domain's budget if this shard is its last, else None: a grown budget must leave the others alone."""
@@ -304,11 +281,11 @@ class Census(ModelSources):
 
     def plan_downloads(self, model: str) -> dict[str, dict[str, int]]:
         """Jobs of the Hub by what they are for: the text of a part with its tokenizer (`core text`), or the model too (`core`)."""
-        tokenizer, found = self.tokenizer_files(self.tokenizer(model)), {}
+        found = {}
         for name, part in (("core", "core"), ("all", None)):
             text = [file for domain in self.domains(self.corpus(model), part) for file in source_files(domain.source)]
-            found[f"{name} text"] = self.downloads([*text, *tokenizer])
-            found[name] = self.downloads([*text, *tokenizer, *self.model_files(model)])
+            text += self.tokenizer_files(self.tokenizer(model))
+            found |= {f"{name} text": self.downloads(text), name: self.downloads([*text, *self.model_files(model)])}
         return found
 
     # Findings

@@ -9,7 +9,7 @@ import yaml
 
 from neuroncensus.config import texts_of
 from neuroncensus.errors import CensusError
-from neuroncensus.hub.places import BRANCH, HUB_ID, HubSource, data_place
+from neuroncensus.hub.places import BRANCH, HUB_ID, LISTING, HubSource, data_folder, data_place
 from neuroncensus.models.architecture import CONFIG
 
 INDEX = ".index.json"
@@ -37,7 +37,7 @@ class HubSources:
             return self._in_project(source)
         if Path(source).is_dir():
             return source
-        if HUB_ID.fullmatch(source):
+        if HUB_ID.fullmatch(source) and not Path(source).exists():
             return None
         raise CensusError(f"{where} is {source}, which is neither a folder nor a Hub id of the form org/name: correct it")
 
@@ -52,9 +52,11 @@ class HubSources:
 
     def _on_hub(self, key: str) -> dict[str, dict]:
         """The entries of `models` or `tokenizers` whose source is a Hub id; one that is nothing is told when it is asked for."""
-        entries = {name: entry for name, entry in self.config[key].items() if "source" in entry and HUB_ID.fullmatch(entry["source"])}
+        named = {name: entry for name, entry in self.config[key].items() if HUB_ID.fullmatch(entry.get("source", ""))}
         return {
-            name: entry for name, entry in entries.items() if self._folder(entry["source"], self._is_default(key, name, entry), "") is None
+            name: entry
+            for name, entry in named.items()
+            if not Path(entry["source"]).exists() and self._folder(entry["source"], self._is_default(key, name, entry), "") is None
         }
 
     @cached_property
@@ -104,6 +106,10 @@ class HubSources:
         """What says of which commit a Hub model is; nothing of any other."""
         source = self.hub_sources.get(f"models/{model}")
         return [] if source is None else [source.listing if source.files else source.folder]
+
+    def text_listing(self, source: dict) -> list[str]:
+        """What says of which commit a data set is; nothing of a text from elsewhere."""
+        return [f"{data_folder(source)}/{LISTING}"] if "hub" in source else []
 
     def downloads(self, files: Iterable[str]) -> dict[str, int]:
         """How many jobs of each rule bring these files here, with the listings behind them; files from elsewhere cost none."""

@@ -112,6 +112,25 @@ class ModelSources(HubSources):
             )
         return positions
 
+    def corpus(self, model: str) -> str:
+        """The corpus that a model is run on."""
+        return self.model_entry(model).get("corpus", self.config["corpus"])
+
+    def window(self, model: str) -> int:
+        """Positions of a full window, T.
+
+        Raises:
+            CensusError: the corpus has none, and the model is on the Hub and not known yet.
+        """
+        corpus = self.corpus(model)
+        window = self.config["corpora"][corpus].get("window") or self.model_positions(model)
+        if window is None:
+            raise CensusError(
+                f"corpora.{corpus}.window is not set and the positions of Hub model {model} are not known before it is here: "
+                f"set corpora.{corpus}.window, or models.{model}.window to the model's longest window"
+            )
+        return window
+
     def model_origin(self, model: str) -> str:
         """`training`, `hub` or `folder`: where a model's checkpoint comes from."""
         if "train" in self.model_entry(model):

@@ -47,8 +47,8 @@ def run_sizes(hub: Hub, tmp_path: Path, sizes: tuple[str, ...], domains: tuple[s
     # Nothing twice, nothing unneeded: neither weights of other formats nor text of other files.
     assert hub.fetched() == dict.fromkeys(needed(sizes, domains), 1)
     assert set(hub.listed().values()) <= {1, 2} and hub.listed()["facebook/opt-125m"] == 1 + ("125m" in sizes)
-    heads = [path for method, path in hub.requests if method == "HEAD"]
-    assert len(heads) == len(set(heads)) + (len(heads) - sum(hub.fetched().values()))
+    # Of each file its head and its content.
+    assert len(hub.requests) == sum(hub.listed().values()) + 2 * sum(hub.fetched().values())
     for size in sizes:
         results, entry = folder / "results" / f"opt-{size}", MODELS["models"][f"opt-{size}"]
         assert len(polars.read_parquet(results / "detectors.parquet").columns) > 5 and (results / "dead.pdf").stat().st_size
