@@ -61,6 +61,7 @@ class Request(BaseHTTPRequestHandler):
         """Lists of files, commits of branches, files."""
         path = unquote(urlsplit(self.path).path)
         self.hub.requests.append((self.command, path))
+        self.hub.tokens.add(self.headers.get("Authorization"))
         if len(self.hub.requests) > MOST_REQUESTS:
             self.answer(429)
         elif found := re.fullmatch(r"/api/(models|datasets)/([^/]+/[^/]+)/(revision|tree)/(.+)", path):
@@ -119,6 +120,7 @@ class Hub:
         self.branches: dict[tuple[Kind, str, str], str] = {}
         self.gated: set[tuple[Kind, str]] = set()
         self.requests: list[tuple[str, str]] = []
+        self.tokens: set[str | None] = set()
         self.fault: Fault = lambda _request, _name, _body: False
 
     def put(self, kind: Kind, repo: str, commit: str, files: dict[str, bytes], branch: str | None = "main") -> None:

@@ -12,6 +12,7 @@ from huggingface_hub import constants, hf_hub_download
 
 from hub_made import Hub, Request, commit_of, git_blob, headers
 from neuroncensus.errors import CensusError
+from neuroncensus.hub import client
 from neuroncensus.hub.download import download_file, download_repository, list_files
 from neuroncensus.hub.listing import read_listing
 from neuroncensus.hub.places import HubSource
@@ -109,6 +110,25 @@ def test_what_stays_wrong_is_told_and_nothing_is_kept(hub, tmp_path, fault, sent
     with pytest.raises(CensusError, match=sentence):
         download(hub, listing)
     assert files_in(tmp_path) == {"tiny/hub.json"}
+
+
+@pytest.mark.parametrize("times", [1, 9])
+def test_xet_that_fails_is_tried_again_and_told(hub, tmp_path, monkeypatch, times):
+    listing, failed = listed(hub, tmp_path), []
+
+    def fails(*arguments, **keywords) -> str:
+        if len(failed) < times:
+            failed.append(arguments)
+            raise RuntimeError("Data processing error: CAS service error")
+        return hf_hub_download(*arguments, **keywords)
+
+    monkeypatch.setattr(client, "hf_hub_download", fails)
+    if times == 1:
+        assert download(hub, listing).read_bytes() == content(hub) and failed
+        return
+    with pytest.raises(CensusError, match=rf"^{WEIGHTS} of {REPO} did not come through .*or set HF_HUB_DISABLE_XET=1 for plain HTTP$"):
+        download(hub, listing)
+    assert len(failed) == 3 and files_in(tmp_path) == {"tiny/hub.json"}
 
 
 def test_a_wrong_etag_hurts_nobody_as_the_content_is_checked(hub, tmp_path):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import polars
 import pytest
+from huggingface_hub import hf_hub_download
 
 from hub_made import Hub, Request
 from hub_paper_made import CONFIG, MODELS, PAPER, SIZES, needed, put_data, put_models, user_config
@@ -57,8 +58,11 @@ def run_sizes(hub: Hub, tmp_path: Path, sizes: tuple[str, ...], domains: tuple[s
     return folder
 
 
-def test_a_size_from_download_to_findings(hub, tmp_path):
+def test_a_size_from_download_to_findings(hub, tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_MadeUpAndSecret")
     folder = run_sizes(hub, tmp_path, ("350m",), ("reddit",))
+    assert hub.tokens == {"Bearer hf_MadeUpAndSecret"}
+    assert not [file for file in folder.rglob("*") if file.is_file() and b"hf_MadeUpAndSecret" in file.read_bytes()]
     place, before = str(tmp_path), len(hub.requests)
     assert not [name for name, record in records(folder).items() if place in json.dumps(record)]
     assert not [name for name, body in contents(folder).items() if place.encode() in body]
@@ -121,6 +125,24 @@ def test_a_file_that_was_being_fetched_when_all_was_killed_is_the_only_one_fetch
     assert run.status == 0, run.said
     assert hub.fetched() == {f"facebook/opt-13b/{last}": 1} and not hub.listed()
     assert not [path for path in (folder / "resources").rglob("*") if path.name.endswith((".partial", ".download"))]
+
+
+@pytest.mark.slow
+def test_offline_all_comes_from_the_cache_and_takes_no_second_place(hub, tmp_path, monkeypatch):
+    put_models(hub, tmp_path / "made", ("350m",))
+    entry, home = MODELS["models"]["opt-350m"], tmp_path / "home" / "hub"
+    for source in (entry, CONFIG["tokenizers"]["opt"]):
+        for name in source["files"]:
+            hf_hub_download(source["source"], name, revision=source["revision"], cache_dir=home, endpoint=hub.endpoint)
+    folder, before = make_user(tmp_path / "user", user_config(("350m",))), len(hub.requests)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    run = snakemake(folder, "results/opt-350m/source.json", "resources/tokenizers/opt/vocab.json")
+    assert run.status == 0, run.said
+    assert len(hub.requests) == before
+    weights = folder / "resources" / "models" / "opt-350m" / "pytorch_model.bin"
+    assert weights.stat().st_nlink == 2 and not weights.is_symlink()
+    run = snakemake(folder, "results/opt-13b/model.json")
+    assert "the list of files of facebook/opt-13b is not in the Hub's cache, or not whole, and HF_HUB_OFFLINE is set" in run.last_lines
 
 
 @pytest.mark.slow

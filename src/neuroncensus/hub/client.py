@@ -119,6 +119,7 @@ def fetch(listing: Listing, file: RemoteFile, to: Path, asked: HubSource, endpoi
     if _take_cached(listing, file, to):
         return
     check_space(to.parent, file.bytes, f"{file.name} of {listing.repo}")
+    log.info("fetching %s of %s at commit %s, %d bytes", file.name, listing.repo, listing.commit, file.bytes)
     folder = to.with_name(f".{Path(file.name).name}.download")
     shutil.rmtree(folder, ignore_errors=True)
     try:

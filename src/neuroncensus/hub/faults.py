@@ -21,7 +21,9 @@ from huggingface_hub.errors import (
 from neuroncensus.errors import CensusError
 from neuroncensus.hub.places import HubSource
 
-RAISED = (HTTPError, OSError, ValueError, EntryNotFoundError, XetDownloadError)
+# What hf_xet, through which large files come, has no class of its own for is a RuntimeError.
+XET = (XetDownloadError, RuntimeError)
+RAISED = (HTTPError, OSError, ValueError, EntryNotFoundError, *XET)
 """What may come out of the client; a full disk is among it, and is not of the Hub (`of_the_hub`)."""
 LATER = (408, 429)
 OFFLINE_ADVICE = "unset HF_HUB_OFFLINE, or bring it into the cache (HF_HOME) where there is a network"
@@ -35,9 +37,8 @@ def cause(error: BaseException) -> BaseException:
 
 def of_the_hub(error: BaseException) -> bool:
     """Whether the Hub or the way to it is at fault, and not this machine's disk."""
-    return isinstance(error, (HTTPError, EntryNotFoundError, ValueError, XetDownloadError, OfflineModeIsEnabled, FileMetadataError)) or (
-        isinstance(error, OSError) and error.errno is None
-    )
+    plain = isinstance(error, OSError) and error.errno is None
+    return plain or isinstance(error, (HTTPError, EntryNotFoundError, ValueError, *XET))
 
 
 def unreachable(error: BaseException) -> bool:
@@ -52,7 +53,7 @@ def may_pass(error: BaseException) -> bool:
         return error.response.status_code >= 500 or error.response.status_code in LATER
     if isinstance(error, (OfflineModeIsEnabled, EntryNotFoundError, ValueError, FileMetadataError)):
         return False
-    return isinstance(error, (HTTPError, OSError, XetDownloadError))
+    return isinstance(error, (HTTPError, OSError, *XET))
 
 
 def _detail(error: BaseException) -> str:
@@ -94,4 +95,5 @@ def told(error: BaseException, asked: HubSource, what: str) -> CensusError:
         return CensusError(f"{what} of {repo}: the Hub answered with status {status} ({_detail(error)}): run again later, or {mirror}")
     if isinstance(error, FileMetadataError):
         return CensusError(f"{what} of {repo}: {constants.ENDPOINT} does not answer as a Hub ({_detail(error)}): set another HF_ENDPOINT")
-    return CensusError(f"{what} of {repo} did not come through ({_detail(error)}): run again, files that are whole are kept; or {mirror}")
+    other = "set HF_HUB_DISABLE_XET=1 for plain HTTP" if isinstance(error, XET) else mirror
+    return CensusError(f"{what} of {repo} did not come through ({_detail(error)}): run again, files that are whole are kept; or {other}")
