@@ -64,6 +64,9 @@ class Request(BaseHTTPRequestHandler):
         self.hub.tokens.add(self.headers.get("Authorization"))
         if len(self.hub.requests) > MOST_REQUESTS:
             self.answer(429)
+        elif self.hub.busy:
+            self.hub.busy -= 1
+            self.answer(503)
         elif found := re.fullmatch(r"/api/(models|datasets)/([^/]+/[^/]+)/(revision|tree)/(.+)", path):
             self._about(found[1], found[2], found[3], found[4])
         elif found := re.fullmatch(r"/(datasets/)?([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
@@ -121,6 +124,7 @@ class Hub:
         self.gated: set[tuple[Kind, str]] = set()
         self.requests: list[tuple[str, str]] = []
         self.tokens: set[str | None] = set()
+        self.busy = 0  # so many requests, whatever they ask, are answered with 503
         self.fault: Fault = lambda _request, _name, _body: False
 
     def put(self, kind: Kind, repo: str, commit: str, files: dict[str, bytes], branch: str | None = "main") -> None:

@@ -112,6 +112,23 @@ def test_what_stays_wrong_is_told_and_nothing_is_kept(hub, tmp_path, fault, sent
     assert files_in(tmp_path) == {"tiny/hub.json"}
 
 
+def test_a_hub_that_is_busy_for_a_while_is_asked_again(hub, tmp_path):
+    hub.busy = 2
+    listing = listed(hub, tmp_path)
+    hub.busy = 2
+    assert download(hub, listing).read_bytes() == content(hub)
+    assert [path for _, path in hub.requests[:3]] == [f"/api/models/{REPO}/tree/{COMMIT}"] * 3
+    (listing.parent / WEIGHTS).unlink()
+    hub.busy = 999
+    with pytest.raises(CensusError, match=rf"^{WEIGHTS} of {REPO}: the Hub answered with status 503 .*: run again later, or use a mirror"):
+        download(hub, listing)
+    with pytest.raises(
+        CensusError, match=rf"^the list of files of {REPO}: the Hub answered with status 503 .*: run again later, or use a mirror"
+    ):
+        listed(hub, tmp_path / "other")
+    assert files_in(tmp_path) == {"tiny/hub.json"}
+
+
 @pytest.mark.parametrize("times", [1, 9])
 def test_xet_that_fails_is_tried_again_and_told(hub, tmp_path, monkeypatch, times):
     listing, failed = listed(hub, tmp_path), []
