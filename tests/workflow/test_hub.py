@@ -141,7 +141,7 @@ def test_offline_all_comes_from_the_cache_and_takes_no_second_place(hub, tmp_pat
     assert len(hub.requests) == before
     weights = folder / "resources" / "models" / "opt-350m" / "pytorch_model.bin"
     assert weights.stat().st_nlink == 2 and not weights.is_symlink()
-    run = snakemake(folder, "results/opt-13b/model.json")
+    run = snakemake(folder, "resources/models/opt-13b/hub.json")
     assert "the list of files of facebook/opt-13b is not in the Hub's cache, or not whole, and HF_HUB_OFFLINE is set" in run.last_lines
 
 
