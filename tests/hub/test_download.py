@@ -160,6 +160,13 @@ def test_a_wrong_etag_hurts_nobody_as_the_content_is_checked(hub, tmp_path):
     assert download(hub, listing).read_bytes() == content(hub)
 
 
+def test_a_mirror_that_is_no_hub_is_told(hub, tmp_path):
+    listing = listed(hub, tmp_path)
+    hub.fault = lambda request, _name, body: request.command == "HEAD" and (request.answer(200, body), True)[1]
+    with pytest.raises(CensusError, match=rf"^{WEIGHTS} of {REPO}: .+ does not answer as a Hub \(.+\): set another HF_ENDPOINT$"):
+        download(hub, listing)
+
+
 def test_a_file_that_the_list_has_and_the_hub_has_not_is_told(hub, tmp_path):
     listing = listed(hub, tmp_path)
     del hub.repositories["models", REPO][COMMIT][WEIGHTS]
