@@ -11,6 +11,7 @@ configfile: f"{workflow.basedir}/config/corpora.yaml"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/hub.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/models.smk"
 include: "workflow/rules/corpora.smk"

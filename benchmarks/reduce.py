@@ -51,7 +51,7 @@ def _describe(folder: Path, layers: int, neurons: int) -> tuple[Path, Path, str]
     about = Description("made", read_architecture(config, "made"), ("float16",), ())
     description, source = folder / "model.json", folder / "source.json"
     description.write_text(json.dumps(asdict(about), sort_keys=True), encoding="utf-8")
-    record_source(description, folder, source="made", revision=None, checksums=None, out=source)
+    record_source(description, folder, source="made", checksums=None, out=source)
     return description, source, about.digest
 
 

@@ -25,7 +25,7 @@ class Run:
         self.description = folder / "model.json"
         describe_model(self.model, model="mine", out=self.description)
         self.source = folder / "source.json"
-        record_source(self.description, self.model, source="model", revision=None, checksums=None, out=self.source)
+        record_source(self.description, self.model, source="model", checksums=None, out=self.source)
         self.shards = []
         for (part, domain), budget in BUDGETS.items():
             write_jsonl(folder / f"{domain}.jsonl", make_texts(40, seed=len(domain)))

@@ -105,9 +105,7 @@ def test_every_object_refuses_unknown_keys():
             for value in schema.values():
                 yield from objects(value)
 
-    # `where` compares with whatever keys the records have.
-    free = [schema for schema in objects(RULES) if "additionalProperties" not in schema]
-    assert [schema["description"] for schema in free] == ["Keep the records whose dotted key has this value."]
+    assert not [schema for schema in objects(RULES) if "additionalProperties" not in schema]
 
 
 @pytest.mark.parametrize(

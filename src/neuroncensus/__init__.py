@@ -2,6 +2,8 @@
 
 The workflow's rules each make one call of this package, and so can a notebook, in the order of the data:
 
+    neuroncensus.hub.download.list_files               a repository of the Hub -> hub.json
+    neuroncensus.hub.download.download_file            one file of it, checked
     neuroncensus.models.describe.describe_model        a checkpoint -> model.json
     neuroncensus.models.origin.record_source           where it is from -> source.json
     neuroncensus.corpora.shards.write_shard            text -> windows of one shard

@@ -12,6 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from neuroncensus.config import check_config, suggestion
+from neuroncensus.corpora.sources import source_files
 from neuroncensus.corpusfiles import CorpusFiles
 from neuroncensus.digest import code_digest
 from neuroncensus.errors import CensusError
@@ -60,7 +61,7 @@ class Census(CorpusFiles):
                 set that the model does not read, or the model or its tokenizer cannot be found.
         """
         window, positions, corpus = self.window(model), self.model_positions(model), self.corpus(model)
-        if window > positions:
+        if positions is not None and window > positions:
             raise CensusError(f"corpora.{corpus}.window is {window} but model {model} has {positions} positions: lower the window")
         self.check_source(model)
         shard_tokens = self.config["collect"]["shard_tokens"]
@@ -202,9 +203,21 @@ class Census(CorpusFiles):
             "settings": {key: collect[key] for key in ("shard_tokens", "batch_tokens", "stages", "skip_silent", "keep_hidden")}
             | {key: ngrams[key] for key in ("layers", "rotation_null", "most")}
             | {"n": self.config["coverage"]["n"], "model": model, "corpus": corpus, "stored": stored}
-            | {"origin": self.model_origin(model), "training_positions": trained},
+            | {"origin": self.model_origin(model), "training_positions": trained}
+            | {"checkpoint": entry.get("bytes"), "downloads": self.plan_downloads(model)},
             "compute": {"device": self.config["device"], "dtype": self.config["dtype"], "threads": collect["threads"]},
         }
+
+    def plan_downloads(self, model: str) -> dict[str, dict[str, int]]:
+        """Jobs of the Hub by what they are for: the text of some domains with its tokenizer (`core text`), or the model too (`core`)."""
+        domains, named = self.domains(self.corpus(model)), self.position_domains(self.corpus(model))
+        core, positional = [domain for domain in domains if domain.part == "core"], [domain for domain in domains if domain.name in named]
+        found = {}
+        for name, some in (("core", core), ("all", domains), ("positional", positional)):
+            text = [file for domain in some for file in source_files(domain.source)]
+            text += self.tokenizer_files(self.tokenizer(model))
+            found |= {f"{name} text": self.downloads(text), name: self.downloads([*text, *self.model_files(model)])}
+        return found
 
     # Findings
 

@@ -17,11 +17,12 @@ import yaml
 from jsonschema import Draft202012Validator, ValidationError, validators
 
 from neuroncensus.errors import CensusError
+from neuroncensus.hub.places import HUB_ID, RECORD_FORMATS, check_files
 
 TEXT_KINDS = ("path", "hub", "installed")
 MODEL_KINDS = ("source", "train")
 # What the models of the other kind do not read.
-SOURCE_KEYS = ("revision", "window", "files", "checksums")
+SOURCE_KEYS = ("revision", "window", "files", "architecture", "bytes", "checksums")
 TRAIN_KEYS = ("positions", "step")
 # Parts of a corpus that may be absent, but not empty.
 ABSENT_NOT_EMPTY = ("extra", "positions")
@@ -154,11 +155,24 @@ def texts_of(config: dict) -> Iterator[tuple[str, dict]]:
                 yield f"training.{name}.{part}.{domain}", text
 
 
+def _check_hub(place: str, text: dict) -> None:
+    if not HUB_ID.fullmatch(text["hub"]):
+        raise CensusError(f"{place}.hub is {text['hub']}, which is no id of a data set, of the form org/name: correct it")
+    if "files" not in text:
+        raise CensusError(f"{place} lacks the key files: add the files of {text['hub']}, in the order in which they are to be read")
+    check_files(text["files"], f"{place}.files", folders=True)
+    for name in text["files"]:
+        if not name.endswith(RECORD_FORMATS):
+            raise CensusError(f"{place}.files has {name}, whose format is not read: take files that end in {', '.join(RECORD_FORMATS)}")
+
+
 def _check_text(place: str, text: dict) -> None:
     _check_exactly_one(place, text, TEXT_KINDS)
     if "installed" in text and "split" not in text:
         raise CensusError(f"{place} lacks the key split: add split: train or split: held_out")
-    allowed = {"path": {"field"}, "hub": {"field", "files", "revision", "where"}, "installed": {"split"}}
+    if "hub" in text:
+        _check_hub(place, text)
+    allowed = {"path": {"field"}, "hub": {"field", "files", "revision", "where", "drop"}, "installed": {"split"}}
     kind = next(kind for kind in TEXT_KINDS if kind in text)
     for key in text:
         if key not in allowed[kind] | {kind, "tokens"}:
@@ -183,6 +197,7 @@ def _check_model(name: str, model: dict, config: dict) -> None:
     place = f"models.{name}"
     _check_exactly_one(place, model, MODEL_KINDS)
     _require_known(f"{place}.corpus", model.get("corpus", config["corpus"]), "corpus", config["corpora"])
+    check_files(model.get("files", ()), f"{place}.files", folders=False)
     if "tokenizer" in model:
         _require_known(f"{place}.tokenizer", model["tokenizer"], "tokenizer", config["tokenizers"])
     kind, others = ("source", SOURCE_KEYS) if "train" in model else ("train", TRAIN_KEYS)
@@ -225,6 +240,8 @@ def check_config(config: dict, schema: Path) -> None:
             raise CensusError(f"unknown key {place}.tokens: training reads the whole text, over and over")
     for name, corpus in config["corpora"].items():
         _check_corpus(name, corpus)
+    for name, tokenizer in config["tokenizers"].items():
+        check_files(tokenizer.get("files", ()), f"tokenizers.{name}.files", folders=False)
     for name, recipe in config["training"].items():
         _check_recipe(name, recipe)
     _require_known("corpus", config["corpus"], "corpus", config["corpora"])

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from neuroncensus.corpora.sources import DEFAULT_FIELD, source_files
+from neuroncensus.hub.places import BRANCH
 from neuroncensus.modelsources import ModelSources, plain_names
 
 PARTS = ("core", "extra")
@@ -21,8 +22,8 @@ def token_folder(corpus: str, tokenizer: str, window: int | str) -> str:
 
 
 def _source(text: dict) -> dict:
-    """What of a text decides its windows, keys sorted and the default field written out: told or not, it is the same."""
-    default = {"field": DEFAULT_FIELD} if "path" in text else {}
+    """What of a text decides its windows, keys sorted and defaults written out: told or not, they are the same."""
+    default = {"field": DEFAULT_FIELD} if "path" in text else {"field": DEFAULT_FIELD, "revision": BRANCH} if "hub" in text else {}
     return {key: value for key, value in sorted((default | text).items()) if key != "tokens"}
 
 
@@ -38,14 +39,6 @@ class Domain:
 
 class CorpusFiles(ModelSources):
     """The corpora of a checked configuration, as the models' tokenizers and windows cut them."""
-
-    def corpus(self, model: str) -> str:
-        """The corpus that a model is run on."""
-        return self.model_entry(model).get("corpus", self.config["corpus"])
-
-    def window(self, model: str) -> int:
-        """Positions of a full window, T."""
-        return self.config["corpora"][self.corpus(model)].get("window") or self.model_positions(model)
 
     def domains(self, corpus: str, part: str | None = None) -> list[Domain]:
         """The domains of a corpus, or of one part of it: core first, in the order of their names."""
@@ -71,7 +64,7 @@ class CorpusFiles(ModelSources):
 
     def text_files(self, domain: Domain) -> list[str]:
         """The files that a domain's text is read from, those that lie outside packages."""
-        return plain_names(source_files(domain.source))
+        return plain_names(source_files(domain.source)) + self.text_listing(domain.source)
 
     def budget_here(self, domain: Domain, shard: int) -> int | None:
         """The domain's budget if this shard is its last, else None: a grown budget must leave the others alone."""

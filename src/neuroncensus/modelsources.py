@@ -1,20 +1,16 @@
 """Where models, tokenizers and training texts come from: names of the configuration to files."""
 
-import re
 from collections.abc import Iterable
-from functools import cached_property
 from pathlib import Path
-
-import yaml
 
 from neuroncensus.config import suggestion
 from neuroncensus.corpora.sources import source_files
 from neuroncensus.errors import CensusError
+from neuroncensus.hub.places import TOKENIZER_FILES
+from neuroncensus.hubsources import HubSources
 from neuroncensus.models.architecture import CONFIG, Architecture, read_architecture, read_config, read_json
 
-TOKENIZER_FILES = ("tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json")
 WEIGHT_SUFFIXES = (".safetensors", ".bin", ".index.json")
-HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def plain_names(files: Iterable[str]) -> list[str]:
@@ -30,44 +26,10 @@ def plain_names(files: Iterable[str]) -> list[str]:
     return files
 
 
-class ModelSources:
-    """The models, recipes and tokenizers of a checked configuration.
-
-    Args:
-        config: the merged configuration.
-        project: the folder of the Snakefile.
-    """
-
-    def __init__(self, config: dict, project: Path):
-        self.config = config
-        self.project = project
+class ModelSources(HubSources):
+    """The models, recipes and tokenizers of a checked configuration."""
 
     # Models
-
-    def _in_project(self, place: str) -> str:
-        """A place in the project, relative where that is the working directory, so that results can be moved."""
-        return place if self.project.resolve() == Path.cwd().resolve() else str(self.project / place)
-
-    def _folder(self, source: str, default: bool, where: str) -> str:
-        """A source's folder: below the working directory, or the project for the project's own defaults."""
-        if default and (self.project / source).is_dir():
-            return self._in_project(source)
-        if Path(source).is_dir():
-            return source
-        if HUB_ID.fullmatch(source):
-            raise CensusError(
-                f"{where} is {source}, which is no folder here, and this version does not download from the Hub: name a folder"
-            )
-        raise CensusError(f"{where} is {source}, which is neither a folder nor a Hub id of the form org/name: correct it")
-
-    @cached_property
-    def _defaults(self) -> dict:
-        """The project's own models and tokenizers."""
-        files = [yaml.safe_load((self.project / "config" / name).read_text(encoding="utf-8")) for name in ("config.yaml", "models.yaml")]
-        return files[0] | files[1]
-
-    def _is_default(self, key: str, name: str, entry: dict) -> bool:
-        return self._defaults[key].get(name, {}).get("source") == entry["source"]
 
     def model_entry(self, model: str) -> dict:
         """A model's entry in the configuration.
@@ -84,7 +46,8 @@ class ModelSources:
         entry = self.model_entry(model)
         if "train" in entry:
             return f"{self.training_folder(model)}/step-{self.training_step(model)}"
-        return self._folder(entry["source"], self._is_default("models", model, entry), f"models.{model}.source")
+        folder = self._folder(entry["source"], self._is_default("models", model, entry), f"models.{model}.source")
+        return self.hub_source(f"models/{model}").folder if folder is None else folder
 
     def training_folder(self, model: str) -> str:
         """Where the training run of a model leaves its checkpoints."""
@@ -104,31 +67,44 @@ class ModelSources:
     def check_source(self, model: str) -> None:
         """Refuse what only a Hub model reads.
 
-        `revision` is let through: the project's own models have one, and the source of one may be set to a folder.
+        What the project's own model of that name has is let through: its source may be set to a folder.
 
         Raises:
             CensusError: the model is a folder, and such a key is set.
         """
-        entry = self.model_entry(model)
-        for key in ("window", "files"):
-            if key in entry:
+        entry, default = self.model_entry(model), self._defaults["models"].get(model, {})
+        for key in ("window", "files", "architecture", "bytes"):
+            if key in entry and entry[key] != default.get(key) and self.model_origin(model) == "folder":
                 raise CensusError(
                     f"models.{model}.{key} is read of a Hub model only, and source {entry['source']} is a folder: leave the key out"
                 )
 
     def model_files(self, model: str) -> list[str]:
-        """What the description of a model depends on: its files, or the training run that makes them."""
-        if "train" in self.model_entry(model):
+        """What the description of a model depends on: its files, or the training run or download that makes them."""
+        origin = self.model_origin(model)
+        if origin == "training":
             return [self.training_folder(model)]
         folder = Path(self.model_folder(model))
-        return plain_names(str(file) for file in sorted(folder.iterdir()) if file.name == CONFIG or file.name.endswith(WEIGHT_SUFFIXES))
+        if origin == "folder":
+            return plain_names(str(file) for file in sorted(folder.iterdir()) if file.name == CONFIG or file.name.endswith(WEIGHT_SUFFIXES))
+        source = self.hub_source(f"models/{model}")
+        if not source.files:
+            return [source.folder]
+        wanted = [name for name in source.files if name == CONFIG or name.endswith(WEIGHT_SUFFIXES)]
+        if CONFIG not in wanted or len(wanted) == 1:
+            raise CensusError(f"models.{model}.files must have {CONFIG} and the files of the weights: add them")
+        return source.paths(wanted)
 
-    def model_positions(self, model: str) -> int:
-        """Positions that a model has: the longest window it can be fed."""
-        entry = self.model_entry(model)
-        if "train" in entry:
+    def model_positions(self, model: str) -> int | None:
+        """Positions that a model has: the longest window it can be fed; None of a Hub model that is not known yet."""
+        entry, origin = self.model_entry(model), self.model_origin(model)
+        if origin == "training":
             return self.config["training"][entry["train"]]["architecture"]["max_position_embeddings"]
+        if origin == "hub" and "architecture" in entry:
+            return entry["architecture"]["max_position_embeddings"]
         file = Path(self.model_folder(model)) / CONFIG
+        if origin == "hub" and not file.exists():
+            return entry.get("window")
         if not file.exists():
             raise CensusError(f"models.{model}.source, {entry['source']}, has no config.json: name a folder in Hugging Face layout")
         positions = read_json(file).get("max_position_embeddings")
@@ -140,9 +116,30 @@ class ModelSources:
             )
         return positions
 
+    def corpus(self, model: str) -> str:
+        """The corpus that a model is run on."""
+        return self.model_entry(model).get("corpus", self.config["corpus"])
+
+    def window(self, model: str) -> int:
+        """Positions of a full window, T.
+
+        Raises:
+            CensusError: the corpus has none, and the model is on the Hub and not known yet.
+        """
+        corpus = self.corpus(model)
+        window = self.config["corpora"][corpus].get("window") or self.model_positions(model)
+        if window is None:
+            raise CensusError(
+                f"corpora.{corpus}.window is not set and the positions of Hub model {model} are not known before it is here: "
+                f"set corpora.{corpus}.window, or models.{model}.window to the model's longest window"
+            )
+        return window
+
     def model_origin(self, model: str) -> str:
-        """`training` or `folder`: where a model's checkpoint comes from."""
-        return "training" if "train" in self.model_entry(model) else "folder"
+        """`training`, `hub` or `folder`: where a model's checkpoint comes from."""
+        if "train" in self.model_entry(model):
+            return "training"
+        return "hub" if f"models/{model}" in self.hub_sources else "folder"
 
     def model_architecture(self, model: str) -> tuple[Architecture, str]:
         """A model's shape and the dtype that it is stored in, from its config.json or recipe, no weight read.
@@ -156,6 +153,14 @@ class ModelSources:
             config = {"model_type": "opt", "vocab_size": recipe["vocabulary"], **recipe["architecture"]}
             return read_architecture(config, f"training.{entry['train']}"), "float16"
         folder = Path(self.model_folder(model))
+        if self.model_origin(model) == "hub" and "architecture" in entry:
+            config = {"model_type": "opt", **entry["architecture"]}
+            return read_architecture(config, f"models.{model}.architecture"), config.get("torch_dtype", "float16")
+        if self.model_origin(model) == "hub" and not (folder / CONFIG).exists():
+            raise CensusError(
+                f"the shape of model {model} is not known before its config.json is here: set models.{model}.architecture, "
+                f"or make results/{model}/model.json first"
+            )
         config = read_config(folder)
         # Only a price hangs on it, and without the key transformers takes float32 too.
         stored = config.get("dtype") or config.get("torch_dtype")
@@ -194,7 +199,8 @@ class ModelSources:
         if kind == "models":
             return self.model_folder(name)
         entry = self.config["tokenizers"][name]
-        return self._folder(entry["source"], self._is_default("tokenizers", name, entry), f"tokenizers.{name}.source")
+        folder = self._folder(entry["source"], self._is_default("tokenizers", name, entry), f"tokenizers.{name}.source")
+        return self.hub_source(tokenizer).folder if folder is None else folder
 
     def tokenizer_files(self, tokenizer: str) -> list[str]:
         """The files that tokenized text depends on."""
@@ -202,4 +208,10 @@ class ModelSources:
         if kind == "models" and "train" in self.config["models"][name]:
             return [self.training_folder(name)]
         folder = Path(self.tokenizer_folder(tokenizer))
-        return plain_names(str(folder / file) for file in TOKENIZER_FILES if (folder / file).is_file())
+        if tokenizer not in self.hub_sources:
+            return plain_names(str(folder / file) for file in TOKENIZER_FILES if (folder / file).is_file())
+        source = self.hub_source(tokenizer)
+        wanted = [file for file in TOKENIZER_FILES if file in source.files]
+        if source.files and not wanted:
+            raise CensusError(f"{source.entry}.files has no file of a tokenizer: add them, or name a tokenizer that models share")
+        return source.paths(wanted) if source.files else [source.folder]

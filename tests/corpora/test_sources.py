@@ -187,7 +187,8 @@ def test_installed_sources():
 @pytest.mark.parametrize(
     ("source", "says"),
     [
-        ({"hub": "org/data"}, "`path` and `installed` sources only"),
+        ({"web": "org/data"}, "a text source of web cannot be read: it must be one of `path`, `hub` and `installed`"),
+        ({"hub": "org/data"}, "data set org/data has no files named: add files"),
         ({"installed": "wiki", "split": "train"}, "installed: wiki .* use one of wikipedia,"),
         ({"installed": "sympy", "split": "test"}, "split: test .* use train or held_out"),
     ],

@@ -145,3 +145,18 @@ def test_jobs_of_a_model_that_is_yet_to_be_trained_are_those_of_the_workflow(fol
     change_config(folder, {"train": "nano", "corpus": "mytext"}, "models", "later")
     change_config(folder, 200, "collect", "shard_tokens")
     assert_jobs_are_those_of_the_workflow(folder, "later")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["opt-66b", "whole", "mine"])
+def test_jobs_of_a_model_from_the_hub_are_those_of_the_workflow(folder, model):
+    change_config(folder, {"hub": "org/data", "files": ["a.jsonl", "b.jsonl"], "tokens": 90}, "corpora", "mytext", "extra", "more")
+    shape = {"num_hidden_layers": 3, "hidden_size": 16, "ffn_dim": 24, "num_attention_heads": 4, "vocab_size": 320}
+    change_config(
+        folder,
+        {"source": "org/whole", "corpus": "mytext", "architecture": shape | {"max_position_embeddings": 16}, "tokenizer": "opt"},
+        *("models", "whole"),
+    )
+    if model == "opt-66b":
+        change_config(folder, 1_000_000, "collect", "shard_tokens")
+    assert_jobs_are_those_of_the_workflow(folder, model)

@@ -61,7 +61,9 @@ def test_every_rule_has_a_log_an_environment_and_its_code(rule):
     assert re.search(r'^    log:\n        "[^"]+\.log",$', rule.body, re.MULTILINE)
     environment = rule.told("conda")
     assert environment and (rule.file.parent / environment).resolve().is_file()
-    assert re.findall(r'code=census.code\("(\w+)"\)', rule.body) == [Path(str(rule.told("script"))).stem]
+    # What is downloaded is what its checksum says, whatever code fetched it.
+    code = [] if rule.file.stem == "hub" else [Path(str(rule.told("script"))).stem]
+    assert re.findall(r'code=census.code\("(\w+)"\)', rule.body) == code
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)

@@ -26,6 +26,8 @@ rule describe_model:
 rule record_source:
     input:
         description="results/{model}/model.json",
+        # Of a Hub model, for the commit that it is of.
+        listing=lambda wc: census.model_listing(wc.model),
     output:
         source="results/{model}/source.json",
     log:
@@ -34,8 +36,6 @@ rule record_source:
         "../../envs/neuroncensus.yaml"
     params:
         source=lambda wc: census.model_source(wc.model),
-        # Whatever the configuration says: a folder has none.
-        revision=None,
         checksums=lambda wc: config["models"][wc.model].get("checksums"),
         code=census.code("record_source"),
         folder=lambda wc, output: census.model_folder(wc.model),

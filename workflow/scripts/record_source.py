@@ -9,7 +9,7 @@ with job(snakemake.log[0]):
         Path(snakemake.input.description),
         Path(snakemake.params.folder),
         source=snakemake.params.source,
-        revision=snakemake.params.revision,
+        listing=next(iter(snakemake.input.get("listing", [])), None),
         checksums=snakemake.params.checksums,
         out=Path(snakemake.output.source),
     )

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from neuroncensus.corpora.wanted import Wanted
 from neuroncensus.errors import CensusError
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -112,7 +113,7 @@ def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
     yield b"".join(pieces)
 
 
-def _record_text(line: bytes, field: str, where: str) -> str:
+def _record(line: bytes, field: str, where: str) -> dict:
     text = _decoded(line, where)
     try:
         record = json.loads(text)
@@ -121,33 +122,47 @@ def _record_text(line: bytes, field: str, where: str) -> str:
         raise CensusError(f"{where} is broken JSON ({detail}): mend or remove the line") from error
     if not isinstance(record, dict):
         raise CensusError(f'{where} is not a JSON object but a {type(record).__name__}: give each line the form {{"{field}": "…"}}')
+    return record
+
+
+def _record_text(record: dict, field: str, where: str) -> str:
     if field not in record:
         held = ", ".join(f"`{name}`" for name in list(record)[:FIELDS_QUOTED]) or "none at all"
         raise CensusError(f"{where} has no field `{field}`, it has {held}: set `field` of the source to the one that holds the text")
     return _checked(record[field], field, where)
 
 
-def _json_lines(path: str, field: str, first: int, start: int) -> Documents:
+def _json_lines(path: str, wanted: Wanted, first: int, start: int) -> Documents:
     chunks = _gzip_chunks if path.endswith(".gz") else _zstandard_chunks if path.endswith(".zst") else _plain_chunks
     lines = _lines(chunks(path))
     index = first
     number = 1
     while True:
-        with _reading(f"{path}:{number}", zlib.error):
+        where = f"{path}:{number}"
+        with _reading(where, zlib.error):
             line = next(lines, None)
         if line is None:
             return index - first
         if number == 1:
             line = line.removeprefix(BYTE_ORDER_MARK)
-        if line.strip():
-            if index >= start:
-                where = f"{path}:{number}"
-                yield Document(index, _record_text(line, field, where), where)
-            index += 1
         number += 1
+        # What was read before is looked at again only where it decides which documents there are.
+        if not line.strip() or (index < start and not wanted.filtered):
+            index += bool(line.strip())
+            continue
+        record = _record(line, wanted.field, where)
+        if not wanted.keeps(record):
+            continue
+        text = _record_text(record, wanted.field, where)
+        if text in wanted.drop:
+            continue
+        if index >= start:
+            yield Document(index, text, where)
+        index += 1
 
 
-def _parquet_rows(path: str, field: str, first: int, start: int) -> Documents:
+def _parquet_file(path: str, wanted: Wanted):
+    """The open file, its text's column being there and of text."""
     import pyarrow  # noqa: PLC0415 - the Snakefile imports this module
     from pyarrow import parquet  # noqa: PLC0415
 
@@ -155,34 +170,53 @@ def _parquet_rows(path: str, field: str, first: int, start: int) -> Documents:
         plain = kind.value_type if isinstance(kind, pyarrow.DictionaryType) else kind
         return any(test(plain) for test in (pyarrow.types.is_string, pyarrow.types.is_large_string, pyarrow.types.is_string_view))
 
-    faults = (pyarrow.ArrowException, ValueError)
-    with _reading(path, *faults):
+    with _reading(path, pyarrow.ArrowException, ValueError):
         file = parquet.ParquetFile(path, page_checksum_verification=True)
-    with file:
-        if field not in file.schema_arrow.names:
-            held = ", ".join(f"`{name}`" for name in file.schema_arrow.names[:FIELDS_QUOTED]) or "none at all"
-            raise CensusError(f"{path} has no field `{field}`, it has {held}: set `field` of the source to the one that holds the text")
-        kind = file.schema_arrow.field(field).type
-        if not is_text(kind):
-            raise CensusError(f"{path}: field `{field}` is {kind}, not a string: set `field` of the source to the one that holds the text")
-        row = first
+    field, names = wanted.field, file.schema_arrow.names
+    held = ", ".join(f"`{name}`" for name in names[:FIELDS_QUOTED]) or "none at all"
+    if field not in names:
+        raise CensusError(f"{path} has no field `{field}`, it has {held}: set `field` of the source to the one that holds the text")
+    kind = file.schema_arrow.field(field).type
+    if not is_text(kind):
+        raise CensusError(f"{path}: field `{field}` is {kind}, not a string: set `field` of the source to the one that holds the text")
+    for key in wanted.where:
+        if key.split(".")[0] not in names:
+            raise CensusError(f"{path} has no field `{key}`, it has {held}: correct `where` of the source")
+    return file
+
+
+def _parquet_rows(path: str, wanted: Wanted, first: int, start: int) -> Documents:
+    import pyarrow  # noqa: PLC0415 - the Snakefile imports this module
+
+    index, number = first, 1
+    with _parquet_file(path, wanted) as file:
         for group in range(file.num_row_groups):
             rows = file.metadata.row_group(group).num_rows
-            if row + rows <= start:
-                row += rows
+            if index + rows <= start and not wanted.filtered:
+                index, number = index + rows, number + rows
                 continue
-            batches = file.iter_batches(ROWS_AT_ONCE, row_groups=[group], columns=[field])
+            batches = file.iter_batches(ROWS_AT_ONCE, row_groups=[group], columns=wanted.columns)
             while True:
-                with _reading(f"{path}:{row - first + 1}", *faults):
+                with _reading(f"{path}:{number}", pyarrow.ArrowException, ValueError):
                     batch = next(batches, None)
                 if batch is None:
                     break
-                for value in batch.column(0):
-                    if row >= start:
-                        where = f"{path}:{row - first + 1}"
-                        yield Document(row, _checked(_parquet_text(value, where), field, where), where)
-                    row += 1
-        return row - first
+                others = batch.drop_columns([wanted.field]).to_pylist() if wanted.where else [{}] * len(batch)
+                for value, record in zip(batch.column(wanted.field), others, strict=True):
+                    where = f"{path}:{number}"
+                    number += 1
+                    if index < start and not wanted.filtered:
+                        index += 1
+                        continue
+                    if not wanted.keeps(record):
+                        continue
+                    text = _checked(_parquet_text(value, where), wanted.field, where)
+                    if text in wanted.drop:
+                        continue
+                    if index >= start:
+                        yield Document(index, text, where)
+                    index += 1
+    return index - first
 
 
 def _parquet_text(value, where: str) -> object:
@@ -192,7 +226,7 @@ def _parquet_text(value, where: str) -> object:
         raise CensusError(f"{where} is not UTF-8 ({error.reason} at offset {error.start}): convert it to UTF-8") from error
 
 
-def _whole_file(path: str, field: str, first: int, start: int) -> Documents:
+def _whole_file(path: str, _wanted: Wanted, first: int, start: int) -> Documents:
     if first >= start:
         with _reading(path):
             raw = Path(path).read_bytes()
@@ -200,23 +234,24 @@ def _whole_file(path: str, field: str, first: int, start: int) -> Documents:
     return 1
 
 
-def file_documents(path: str, field: str, first: int, start: int) -> Documents:
+def file_documents(path: str, wanted: Wanted, first: int, start: int) -> Documents:
     """The documents of one file from number `start` on; returns how many the file holds in all.
 
     Args:
-        path: the file; `.jsonl`, `.jsonl.gz`, `.jsonl.zst` and `.parquet` hold records, any other is one document.
-        field: name of the record's text.
+        path: the file; `.jsonl`, `.jsonl.gz`, `.jsonl.zst` and `.parquet` hold records, any other is one document, or JSON
+            lines too where `wanted` says that there are records only.
+        wanted: the field of the text, and which records count.
         first: number of the file's first document in its source.
-        start: number of the first document wanted; row groups and whole files before it are not read, lines
-            are counted but not parsed.
+        start: number of the first document wanted; row groups and whole files before it are not read, lines are counted but
+            not parsed, unless a filter has to see them.
 
     Raises:
         CensusError: with file and line or row: the field is missing or no string, broken JSON, wrong
             encoding, a file that is corrupt, truncated or not readable.
     """
-    read: Callable[[str, str, int, int], Documents] = _whole_file
-    if path.endswith((".jsonl", ".jsonl.gz", ".jsonl.zst")):
-        read = _json_lines
-    elif path.endswith(".parquet"):
+    read: Callable[[str, Wanted, int, int], Documents] = _whole_file
+    if path.endswith(".parquet"):
         read = _parquet_rows
-    return (yield from read(path, field, first, start))
+    elif wanted.records or path.endswith((".jsonl", ".jsonl.gz", ".jsonl.zst")):
+        read = _json_lines
+    return (yield from read(path, wanted, first, start))

@@ -17,6 +17,7 @@ import pyarrow
 
 from neuroncensus.corpora.installed import installed_version
 from neuroncensus.corpora.sources import DEFAULT_FIELD, read_documents, source_files
+from neuroncensus.corpora.taken import Taken, data_commit
 from neuroncensus.corpora.tokenizer import load_tokenizer, tokenize_documents
 from neuroncensus.corpora.windows import Cursor, Span, check_window, cut_document
 from neuroncensus.errors import CensusError
@@ -165,7 +166,8 @@ def write_shard(
     A row is a window: `document`, `start` (its offset in the document's text tokens) and `tokens` (text alone;
     BOS is the model's and is only counted). The file's metadata holds the settings given here, `first_position`,
     `positions` and `documents` of the shard (those with a window in it), the tokenizer's fingerprint, the
-    source (with the version of the package that holds it), the cursor behind its last window, and digests of the
+    source (with the version of the package that holds it; of a data set its commit, and which rows of which files were taken,
+    `neuroncensus.corpora.taken`), the cursor behind its last window, and digests of the
     content and of the predecessor's.
 
     Args:
@@ -211,24 +213,27 @@ def write_shard(
         "shard_tokens": shard_tokens,
         "tokenizer": tokenizer.fingerprint,
         "source": source,
+        **data_commit(source),
     }
     if "installed" in source:
         settings["package"] = installed_version(source["installed"])
     cursor, before = _predecessor(Path(previous), settings) if previous else (Cursor(), None)
     first = cursor.position
     end = min(end, asked)
-    documents = read_documents(source, cursor.next_document)
-    batches = tokenize_documents(documents, tokenizer, CHARACTERS_A_TOKEN * (end - first))
+    documents = Taken(source, read_documents(source, cursor.next_document))
+    batches = tokenize_documents(iter(documents), tokenizer, CHARACTERS_A_TOKEN * (end - first))
     rows = _Rows()
     cursor, enough = _fill(rows, batches, cursor, settings, end=end, cut=tokens is not None)
     if not enough:
         raise _too_short(settings, asked, cursor.position)
     document, start, offsets, flat = rows.arrays()
+    used = numpy.unique(document)
     counts = {
+        **documents.rows(used),
         "tokens": tokens,
         "first_position": first,
         "positions": cursor.position - first,
-        "documents": len(numpy.unique(document)),
+        "documents": len(used),
         "cursor": asdict(cursor),
         "content_sha256": _digest(document, start, offsets, flat),
         "previous_sha256": before,

@@ -11,6 +11,8 @@ from typing import Any
 from neuroncensus.errors import CensusError
 
 CONFIG = "config.json"
+# Weights, or the index of their shards, in the order of preference: safetensors cannot hold code, and need no unpickling.
+LAYOUTS = tuple(f"{single}{index}" for single in ("model.safetensors", "pytorch_model.bin") for index in ("", ".index.json"))
 # "Active" means a value that is not exactly zero, so only these can be counted (section 2: ReLU).
 EXACT_ZERO_ACTIVATIONS = ("relu", "relu2")
 # What configs of other model types call the activation; OPT's have the first.

@@ -14,11 +14,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from neuroncensus.errors import CensusError
-from neuroncensus.models.architecture import place, read_config, read_json
+from neuroncensus.models.architecture import LAYOUTS, place, read_config, read_json
 
-# In the order of preference: safetensors cannot hold code, and are read without unpickling.
-SINGLE_FILES = ("model.safetensors", "pytorch_model.bin")
-LAYOUTS = tuple(name for single in SINGLE_FILES for name in (single, f"{single}.index.json"))
 PREFIXES = ("model.decoder.", "decoder.")
 OTHER_FORMATS = (".msgpack", ".h5", ".gguf", ".onnx", ".pt", ".pth", ".bin", ".safetensors")
 ZIP_MAGIC = b"PK\x03\x04"

@@ -10,12 +10,13 @@ from pathlib import Path
 
 from neuroncensus.errors import CensusError
 from neuroncensus.files import atomic_path
+from neuroncensus.hub.listing import read_listing
 from neuroncensus.models.architecture import read_json
 from neuroncensus.models.description import check_checksum, check_names, read_description
 
 
 def record_source(
-    description: Path, folder: Path, *, source: str, revision: str | None, checksums: Mapping[str, str] | None, out: Path
+    description: Path, folder: Path, *, source: str, checksums: Mapping[str, str] | None, out: Path, listing: Path | str | None = None
 ) -> None:
     """Write where a described model is from.
 
@@ -23,9 +24,10 @@ def record_source(
         description: its `model.json`.
         folder: its checkpoint; only named in errors.
         source: its `source` as the config writes it.
-        revision: the resolved commit of a Hub model; None of a folder and of a training run.
         checksums: as `neuroncensus.models.describe.describe_model` takes them.
         out: the JSON file.
+        listing: of a Hub model, what its repository holds (`neuroncensus.hub.listing`), or the folder with it: it says the
+            commit. None of a folder and of a training run.
 
     Raises:
         CensusError: a file has another checksum than the one asked, or is not of the checkpoint.
@@ -35,6 +37,7 @@ def record_source(
     check_names(asked, [record.name for record in about.files], folder)
     for record in about.files:
         check_checksum(folder, record, asked)
+    revision = read_listing(Path(listing)).commit if listing else None
     told = {"model_digest": about.digest, "source": source, "revision": revision, "checksums": asked}
     with atomic_path(out) as partial:
         partial.write_text(json.dumps(told, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")

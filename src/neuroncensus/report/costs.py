@@ -123,11 +123,12 @@ def _stages(architecture: Architecture, domains: Sequence[Domain], window: int, 
 
 
 def _findings(architecture: Architecture, domains: Sequence[Domain], window: int, settings: Settings, rate: Rate) -> list[Finding]:
-    def shape_of(text: Sequence[Domain]) -> jobcounts.Shape:
+    def shape_of(text: Sequence[Domain], what: str = "all") -> jobcounts.Shape:
         shards = {part: sum(domain.shards for domain in text if domain.part == part) for part in (jobcounts.CORE, jobcounts.EXTRA)}
         stages = {"stages": settings.stages, "covered": settings.covered_stages}
         named = len({domain.name for domain in text if domain.positions})
-        return jobcounts.Shape(**shards, **stages, trained=settings.origin == "training", by_position=named)
+        fetched = {name.replace(what, "all"): jobs for name, jobs in settings.downloads.items() if name.split()[0] in (what, "core")}
+        return jobcounts.Shape(**shards, **stages, trained=settings.origin == "training", by_position=named, downloads=fetched)
 
     proof = architecture.n_layers * architecture.ffn * architecture.d * ITEMSIZE[settings.stored]
     shape, core = shape_of(domains), [domain for domain in domains if domain.part == jobcounts.CORE]
@@ -141,7 +142,9 @@ def _findings(architecture: Architecture, domains: Sequence[Domain], window: int
         numbers, parts = tuple(stage.number for stage in computed), tuple(dict.fromkeys(domain.part for domain in text))
         return Finding(name, target, parts, numbers, jobs, flops, read, sum(stage.seconds for stage in computed))
 
-    positional = [finding("positional neurons", "positional.pdf", by_position, every, jobcounts.positional(shape_of(by_position)))]
+    positional = [
+        finding("positional neurons", "positional.pdf", by_position, every, jobcounts.positional(shape_of(by_position, "positional")))
+    ]
     return [
         finding("tokenizing", "windows of tokens", domains, 0, jobcounts.tokenizing(shape)),
         finding("frequency", "frequency.parquet", domains, every, jobcounts.frequencies(shape)),
@@ -183,5 +186,5 @@ def price(architecture: Architecture, domains: Sequence[Domain], window: int, se
         jobs=tuple(jobs),
         host=max(hosts, key=lambda memory: memory.total),
         device=max(devices, key=lambda memory: memory.total) if settings.device == "cuda" else None,
-        disk=tuple(disk_taken(architecture, domains, window, settings, stored)),
+        disk=tuple(disk_taken(architecture, domains, window, settings, settings.checkpoint or stored)),
     )

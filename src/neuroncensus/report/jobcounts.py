@@ -1,6 +1,7 @@
 """How many jobs of each rule a finding takes, if it is the only one asked for."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 CORE, EXTRA = "core", "extra"
 
@@ -18,6 +19,7 @@ class Shape:
         covered: how many of them, from the first, count n-grams.
         trained: whether the workflow trains the model.
         by_position: how many domains of the shards are counted by position.
+        downloads: jobs of the Hub, as in `neuroncensus.report.terms.Settings`.
     """
 
     core: int
@@ -26,12 +28,18 @@ class Shape:
     covered: int
     trained: bool
     by_position: int = 0
+    downloads: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+    def downloaded(self, parts: tuple[str, ...], what: str = "") -> Jobs:
+        """Jobs of the Hub for the text of some parts, or for `what` else there is."""
+        return dict(self.downloads.get(("all" if EXTRA in parts else "core") + what, {}))
 
 
 def tokenizing(shape: Shape, parts: tuple[str, ...] = (CORE, EXTRA)) -> Jobs:
     """Text to windows, with the training of a tokenizer that is not there yet."""
     training = {"train_tokenizer": 1, "pack_text": 2, "train_model": 1} if shape.trained else {}
-    return training | {"tokenize_shard": (CORE in parts) * shape.core + (EXTRA in parts) * shape.extra}
+    before = shape.downloaded(parts, " text") | training
+    return before | {"tokenize_shard": (CORE in parts) * shape.core + (EXTRA in parts) * shape.extra}
 
 
 def collection(shape: Shape, stages: int, parts: tuple[str, ...] = (CORE, EXTRA)) -> Jobs:
@@ -40,7 +48,8 @@ def collection(shape: Shape, stages: int, parts: tuple[str, ...] = (CORE, EXTRA)
     shards = text["tokenize_shard"]
     last = int(stages == shape.stages)
     collect = {"collect_stage": (stages - last) * shards, "collect_last_stage": last * shards}
-    before = text | {"describe_model": 1, "record_source": 1, "order_ngrams": shape.core}
+    # The model's files are more of the same rules, which keep their place in front.
+    before = text | shape.downloaded(parts) | {"describe_model": 1, "record_source": 1, "order_ngrams": shape.core}
     return before | {rule: jobs for rule, jobs in collect.items() if jobs}
 
 

@@ -127,6 +127,9 @@ def _assumptions(plan: Plan) -> list[str]:
         f"Weights are read once by each collect job, stored as {settings.stored}; where the page cache holds them, not from disk.",
         f"Memory: {BLOCKS} blocks, since the next is being read; no page cache; no buffers of the libraries' own kernels"
         + (" and none of CUDA's own." if settings.device == "cuda" else "."),
+        "Downloading is in no time, and the files of data sets are in no figure of disk: how large they are is said when they are listed."
+        if settings.downloads.get("all")
+        else "",
         f"The model is trained first: {shown_flops(plan.training_flops)} FLOP more, three times the forward pass of its "
         f"{settings.training_positions:,} positions, about {shown_seconds(plan.training_flops / plan.rate.flops)} at this rate."
         if plan.training_flops

@@ -12,20 +12,22 @@ from neuroncensus.files import atomic_path
 from neuroncensus.models.description import read_description
 from neuroncensus.tablefiles import read_metadata
 
-VERSIONS_OF = ("neuroncensus", "torch", "numpy", "polars", "pyarrow", "safetensors", "tokenizers", "snakemake")
+VERSIONS_OF = ("neuroncensus", "torch", "numpy", "polars", "pyarrow", "safetensors", "tokenizers", "huggingface_hub", "snakemake")
 
 
 def _corpus(windows: Sequence[Path]) -> list[dict]:
-    """A row a domain and part: its source, and how much of it was taken."""
+    """A row a domain and part: its source, how much of it was taken, and of a data set which rows of which files, by shard."""
     domains: dict[tuple[str, str], dict] = {}
     for path in windows:
         shard = read_shard_metadata(path)
         row = domains.setdefault(
             (shard["part"], shard["domain"]),
             {"part": shard["part"], "domain": shard["domain"], "source": shard["source"], "package": shard.get("package")}
-            | {"tokens": 0, "shards": 0, "tokenizer_sha256": shard["tokenizer"], "windows_sha256": []},
+            | {"commit": shard.get("commit"), "taken": [], "tokens": 0, "shards": 0}
+            | {"tokenizer_sha256": shard["tokenizer"], "windows_sha256": []},
         )
         row["tokens"] += shard["positions"]
+        row["taken"] += shard.get("taken", [])
         row["shards"] += 1
         row["windows_sha256"].append(shard["content_sha256"])
     return list(domains.values())

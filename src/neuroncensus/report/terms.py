@@ -1,7 +1,7 @@
 """What a price is made of: the text, the settings of the run, and what the device does."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,9 @@ class Settings:
         stored: number format of the checkpoint.
         origin: where it comes from: `folder`, `training` or `hub`.
         training_positions: positions of the training run, for a model that the workflow trains.
+        checkpoint: bytes of the files of a Hub model together, where the configuration says them.
+        downloads: jobs of the Hub by rule: for the text of core, of all, or of what positions are counted in, with its tokenizer
+            (`core text`, `all text`, `positional text`), or with the model too (`core`, `all`, `positional`).
     """
 
     model: str
@@ -46,6 +49,8 @@ class Settings:
     stored: str
     origin: str
     training_positions: int = 0
+    checkpoint: int | None = None
+    downloads: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     @property
     def covered_stages(self) -> int:
