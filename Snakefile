@@ -19,6 +19,8 @@ include: "workflow/rules/dead.smk"
 include: "workflow/rules/ngrams.smk"
 include: "workflow/rules/coverage.smk"
 include: "workflow/rules/detectors.smk"
+include: "workflow/rules/updates.smk"
+include: "workflow/rules/saturation.smk"
 include: "workflow/rules/report.smk"
 
 

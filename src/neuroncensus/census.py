@@ -20,8 +20,8 @@ from neuroncensus.modelsources import ModelSources, plain_names
 PARTS = ("core", "extra")
 # Where hidden states lie if they are not to lie with the results.
 SCRATCH = "resources/hidden"
-TABLES = ("frequency", "dead", "coverage", "detectors", "detector_ngrams")
-FIGURES = ("dead", "coverage", "detectors")
+TABLES = ("frequency", "dead", "coverage", "detectors", "detector_ngrams", "updates", "trigger_updates", "ablation", "saturation")
+FIGURES = ("dead", "coverage", "detectors", "updates", "saturation")
 FINDINGS = (*(f"{name}.parquet" for name in TABLES), *(f"{name}.pdf" for name in FIGURES), "summary.json", "provenance.json")
 
 

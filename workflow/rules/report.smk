@@ -24,6 +24,10 @@ rule join_summary:
         coverage="results/{model}/coverage.parquet",
         detectors="results/{model}/detectors.parquet",
         detector_ngrams="results/{model}/detector_ngrams.parquet",
+        updates="results/{model}/updates.parquet",
+        trigger_updates="results/{model}/trigger_updates.parquet",
+        ablation="results/{model}/ablation.parquet",
+        saturation="results/{model}/saturation.parquet",
     output:
         summary="results/{model}/summary.json",
     log:

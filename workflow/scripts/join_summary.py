@@ -5,5 +5,6 @@ from neuroncensus.jobs import job
 with job(snakemake.log[0]):
     from neuroncensus.report.summary import join_summary
 
-    tables = (Path(snakemake.input[name]) for name in ("dead", "coverage", "detectors", "detector_ngrams"))
-    join_summary(*tables, Path(snakemake.output.summary))
+    # An input that is a function and gives nothing has a name all the same.
+    files = {name: Path(str(file)) for name, file in snakemake.input.items() if file}
+    join_summary(files, Path(snakemake.output.summary))

@@ -1,30 +1,44 @@
 """`summary.json`: per layer and overall, each number that a figure of the model shows."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import polars
 
 from neuroncensus.files import atomic_path
+from neuroncensus.findings.ablation import summarize_ablation
 from neuroncensus.findings.coverage import summarize_coverage
 from neuroncensus.findings.dead import summarize_dead
 from neuroncensus.findings.detectors import summarize_detectors
+from neuroncensus.findings.saturation import summarize_saturation
+from neuroncensus.findings.trigger_updates import summarize_trigger_updates
+from neuroncensus.findings.updates import summarize_updates
 from neuroncensus.tablefiles import read_metadata, read_table
 
 
-def join_summary(dead: Path, coverage: Path, detectors: Path, detector_ngrams: Path, out: Path) -> None:
+def join_summary(files: Mapping[str, Path], out: Path) -> None:
     """Write the numbers behind a model's figures.
 
     Args:
-        dead, coverage, detectors, detector_ngrams: the tables of the model.
+        files: tables of the model by name: `dead`, `saturation`, `coverage`, `detectors`, `detector_ngrams`, `updates`, `trigger_updates`,
+            `ablation`, and where there is any `positional`.
         out: the JSON file.
     """
-    metadata = read_metadata(dead)
-    table = {path: polars.DataFrame(read_table(path)) for path in (dead, coverage, detectors, detector_ngrams)}
-    summary = {key: metadata[key] for key in ("model", "corpus", "window", "windows", "dtype")} | {
-        "dead": summarize_dead(table[dead]),
-        "coverage": summarize_coverage(table[coverage], read_metadata(coverage)),
-        "detectors": summarize_detectors(table[detectors], table[detector_ngrams], read_metadata(detectors)),
+    columns = {"updates": ["layer", "neuron", "kurtosis"]}
+    table = {name: polars.DataFrame(read_table(path, columns.get(name))) for name, path in files.items()}
+    told = {name: read_metadata(files[name]) for name in table}
+    bootstrap = [told["trigger_updates"][key] for key in ("resamples", "seed")]
+    summary = {key: told["dead"][key] for key in ("model", "corpus", "window", "windows", "dtype")} | {
+        "dead": summarize_dead(table["dead"]),
+        "saturation": summarize_saturation(table["saturation"], table["dead"]),
+        "coverage": summarize_coverage(table["coverage"], told["coverage"]),
+        "detectors": summarize_detectors(table["detectors"], table["detector_ngrams"], told["detectors"]),
+        "updates": {
+            "triggers": summarize_trigger_updates(table["trigger_updates"], told["trigger_updates"]),
+            "ablation": summarize_ablation(table["ablation"], told["ablation"], *bootstrap),
+            "kurtosis": summarize_updates(table["updates"], table["trigger_updates"], table.get("positional")),
+        },
     }
     with atomic_path(out) as partial:
         partial.write_text(json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
