@@ -1,5 +1,6 @@
 """updates.parquet against products in float64, tokens in lists sorted by (logit, id)."""
 
+import itertools
 import math
 
 import numpy
@@ -35,7 +36,7 @@ def check_listed(ids: list[int], values: list[float], logits: numpy.ndarray, tok
     assert [logits[token] for token in ids] == pytest.approx([logits[token] for token in wanted], rel=1e-12, abs=1e-12)
     assert values == pytest.approx([logits[token] for token in ids], rel=1e-12, abs=1e-12)
     assert len(set(ids)) == len(ids) and set(ids) <= set(tokens)
-    for first, second in zip(ids, ids[1:], strict=False):
+    for first, second in itertools.pairwise(ids):
         assert logits[first] != logits[second] or first < second
 
 
@@ -134,7 +135,7 @@ def test_the_slack_holds_what_float32_can_lose(tmp_path):
 def test_what_does_not_fit_is_told(tmp_path):
     made = Made(tmp_path)
     rest = {"corpus": "demo", "top": 3, "device": "cpu", "threads": 1, "out": tmp_path / "no.parquet"}
-    with pytest.raises(CensusError, match="has neither tokenizer.json"):
+    with pytest.raises(CensusError, match=r"has neither tokenizer\.json"):
         project_updates(made.description, made.source, made.folder, tmp_path, **rest)
     (made.folder / "model.safetensors").write_bytes(b"other")
     with pytest.raises(CensusError, match="changed"):

@@ -36,8 +36,8 @@ MOST_NAMED = 6
 
 def _draw_shares(axes: Axes, layers: list[dict]) -> None:
     kinds = (
-        ("dead, proved", "provably_dead", VERMILION),
-        ("dead on this text", "dead_on_this_text", ORANGE),
+        ("proved dead", "provably_dead", VERMILION),
+        ("dead here", "dead_on_this_text", ORANGE),
         ("BOS-only", "bos_only", SKY),
         ("alive", "alive", BLUE),
     )
@@ -71,15 +71,13 @@ def _draw_growth(axes: Axes, table: polars.DataFrame) -> None:
 def _draw_unseen(axes: Axes, layers: list[dict]) -> None:
     numbers = [layer["layer"] for layer in layers]
     dead = [layer["dead_on_this_text"] for layer in layers]
-    axes.bar(numbers, dead, width=0.8, color=ORANGE, alpha=0.5, label="dead on this text", zorder=1)
-    some = [layer for layer in layers if layer["chao2_interval"] is not None]
-    if some:
-        reach = numpy.abs(
-            [[layer["chao2"] - end for layer in some] for end in zip(*(layer["chao2_interval"] for layer in some), strict=True)]
-        )
-        found = [layer["layer"] for layer in some], [layer["chao2"] for layer in some]
-        axes.errorbar(*found, yerr=reach, fmt="o", markersize=3, linewidth=1, color=BLUE, label="would wake, at least", zorder=2)
-    axes.set_ylim(0, max(1.0, 1.1 * max(dead)))
+    axes.bar(numbers, dead, width=0.8, color=ORANGE, alpha=0.5, label="dead here", zorder=1)
+    ends = [layer["chao2_interval"] or [layer["chao2"]] * 2 for layer in layers]
+    least = [layer["chao2"] for layer in layers]
+    reach = numpy.abs(numpy.array(ends).T - least)
+    axes.errorbar(numbers, least, yerr=reach, fmt="o", markersize=3, linewidth=1, color=BLUE, label="would wake, at least", zorder=2)
+    highest = max(*dead, *(high for _, high in ends))
+    axes.set_ylim(-0.03 * max(1.0, highest), max(1.0, 1.1 * highest))
     axes.set_ylabel("neurons")
     legend_above(axes, 2)
 
@@ -115,13 +113,14 @@ def _draw_depth(axes: Axes, dead: polars.DataFrame, width: int, layers: int) -> 
 def _note(metadata: dict, overall: dict) -> str:
     interval = overall["chao2_interval"]
     span = f" (95% {interval[0]:,.0f} to {interval[1]:,.0f})" if interval else ""
-    return (
-        f"b: {overall['documents']:,} documents of corpus {metadata['corpus']}, {metadata['tokens']:,} positions; a mark is a shard with "
-        f"all before it, in the corpus's order. c: Chao2, with documents as units; in all layers {overall['chao2']:,.0f}{span} or more of "
-        f"{overall['dead_on_this_text']:,} would wake, in text of the same mix. A neuron never seen is active in at most "
-        f"{rounded(overall['rate_bound'])} of such documents (95%, it alone). d: depth over the square root of the width, which proves a "
-        f"neuron dead from 1 on. {metadata['dtype']}."
-    )
+    parts = [
+        f"Dead here: on this text, and not proved. b: {overall['documents']:,} documents of corpus {metadata['corpus']},",
+        f"{metadata['tokens']:,} positions; a mark is a shard with all before it, in the corpus's order. c: Chao2 over documents;",
+        f"in all layers {overall['chao2']:,.0f}{span} or more of {overall['dead_on_this_text']:,} would wake, in text of the same mix.",
+        f"A neuron never seen is active in at most {rounded(overall['rate_bound'])} of such documents (95%, it alone).",
+        f"d: depth over the square root of the width, which proves a neuron dead from 1 on. {metadata['dtype']}.",
+    ]
+    return " ".join(parts)
 
 
 def draw_saturation(table: polars.DataFrame, dead: polars.DataFrame, metadata: dict, columns: int) -> Figure:

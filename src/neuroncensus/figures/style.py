@@ -2,8 +2,10 @@
 
 import math
 import textwrap
+from bisect import bisect_right
 from collections.abc import Generator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
+from matplotlib.ft2font import FT2Font
 
 from neuroncensus.files import atomic_path
 
@@ -82,9 +85,14 @@ def legend_above(axes: Axes, columns: int) -> None:
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns)
 
 
+@cache
+def _font() -> FT2Font:
+    return get_font(findfont(FontProperties()))
+
+
 def _extent(line: str, size: float) -> float:
     """Width of a line of text, in points."""
-    font = get_font(findfont(FontProperties()))
+    font = _font()
     font.set_size(100, 72)
     font.set_text(line)
     # FreeType measures in 64ths, and on a coarse grid of pixels letters come out wider than they are designed.
@@ -93,17 +101,15 @@ def _extent(line: str, size: float) -> float:
 
 def drawable(text: str) -> str:
     """The text with letters that the figures' font does not have as `\N{REPLACEMENT CHARACTER}`."""
-    font = get_font(findfont(FontProperties()))
-    return "".join(letter if font.get_char_index(ord(letter)) else "\N{REPLACEMENT CHARACTER}" for letter in text)
+    return "".join(letter if _font().get_char_index(ord(letter)) else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
 def shortened(text: str, size: float, inches: float) -> str:
     """As much of a line as fits, with `…` where it is cut."""
     if _extent(text, size) <= 72 * inches:
         return text
-    while text and _extent(text + "…", size) > 72 * inches:
-        text = text[:-1]
-    return text + "…"
+    most = bisect_right(range(len(text)), 72 * inches, key=lambda letters: _extent(text[:letters] + "…", size))
+    return text[: max(0, most - 1)] + "…"
 
 
 def _fitted(text: str, size: float, inches: float) -> str:

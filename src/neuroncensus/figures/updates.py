@@ -29,15 +29,17 @@ from neuroncensus.findings.trigger_updates import summarize_trigger_updates
 from neuroncensus.findings.updates import DETECTORS, OTHERS, POSITIONAL, summarize_updates
 from neuroncensus.tablefiles import read_metadata, read_table
 
-HEIGHTS = {1: 9.6, 2: 4.9}
+HEIGHTS = {1: 10.4, 2: 5.1}
 """Inches, by columns."""
 MOSAICS = {1: "a;b;c;d;e", 2: "aabbcc;ddeeee"}
+ROW_HEIGHTS = {1: (1, 1, 1, 1, 1.5), 2: (1, 1.2)}
+"""Of the rows of panels, in proportion."""
 EXAMPLES, EXAMPLE_SIZE = 9, 5.5
 """Rows of the table of examples, and the size of its letters, in points."""
 PLACES = (0.0, 0.11, 0.36, 0.68, 1.0)
 """Where its columns begin, as shares of its width."""
-TABLE_WIDTHS = {1: 3.2, 2: 4.3}
-"""Inches that it has."""
+TABLE_WIDTHS = {1: 2.5, 2: 3.7}
+"""Inches that it has at least."""
 
 
 def _bars(axes: Axes, layers: list[dict], name: str, how: dict) -> None:
@@ -51,15 +53,14 @@ def _bars(axes: Axes, layers: list[dict], name: str, how: dict) -> None:
     axes.errorbar(numbers, means, yerr=reach, fmt="o", markersize=3, linewidth=1, zorder=2, **how)
 
 
-def _draw_shares(axes: Axes, layers: list[dict], name: str) -> None:
+def _draw_shares(axes: Axes, layers: list[dict], name: str, null: str) -> None:
     percent = [
-        layer
-        | {key: {"mean": _hundred(layer[key]["mean"]), "interval": _hundred(layer[key]["interval"])} for key in (name, f"null_{name}")}
+        layer | {key: {"mean": _hundred(layer[key]["mean"]), "interval": _hundred(layer[key]["interval"])} for key in (name, null)}
         for layer in layers
     ]
-    _bars(axes, percent, name, {"color": BLUE, "label": "their own trigger"})
-    if any(layer[f"null_{name}"]["mean"] is not None for layer in percent):
-        _bars(axes, percent, f"null_{name}", {"color": GREY, "label": "others' (null)", "markerfacecolor": "white"})
+    _bars(axes, percent, name, {"color": BLUE, "label": "their own"})
+    if any(layer[null]["mean"] is not None for layer in percent):
+        _bars(axes, percent, null, {"color": GREY, "label": "others' (null)", "markerfacecolor": "white"})
     axes.set_ylim(-3, 103)
     axes.set_ylabel("detectors, %")
     legend_above(axes, 2)
@@ -73,15 +74,15 @@ def _hundred(value: float | Sequence[float] | None) -> float | list[float] | Non
 
 def _draw_effects(axes: Axes, layers: list[dict]) -> None:
     axes.axhline(0, color=GREY, linewidth=0.6, zorder=1)
-    _bars(axes, layers, "logit_change", {"color": BLUE, "label": "the detector"})
+    _bars(axes, layers, "logit_change", {"color": BLUE, "label": "detectors"})
     if any(layer["matched_logit_change"]["mean"] is not None for layer in layers):
-        _bars(axes, layers, "matched_logit_change", {"color": GREY, "label": "matched neurons", "markerfacecolor": "white"})
+        _bars(axes, layers, "matched_logit_change", {"color": GREY, "label": "matched", "markerfacecolor": "white"})
     axes.set_ylabel("change of trigger's logit")
     legend_above(axes, 2)
 
 
 def _draw_kurtosis(axes: Axes, layers: list[dict]) -> None:
-    kinds = ((OTHERS, "others", GREY), (DETECTORS, "token detectors", BLUE), (POSITIONAL, "strong positional", ORANGE))
+    kinds = ((OTHERS, "others", GREY), (DETECTORS, "detectors", BLUE), (POSITIONAL, "positional", ORANGE))
     size = 3 if len(layers) <= 24 else 1.5
     for kind, label, colour in kinds:
         told = [(layer["layer"], layer[kind]["median_kurtosis"]) for layer in layers if layer[kind] is not None]
@@ -97,7 +98,7 @@ def _draw_examples(axes: Axes, examples: Sequence[Sequence[str]], columns: int) 
     axes.set_axis_off()
     rows = [("neuron", "detects", "promotes", "suppresses"), *examples]
     for number, cells in enumerate(rows):
-        for place, end, cell in zip(PLACES, PLACES[1:], cells, strict=True):
+        for place, end, cell in zip(PLACES[:-1], PLACES[1:], cells, strict=True):
             text = shortened(drawable(cell), EXAMPLE_SIZE, (end - place) * TABLE_WIDTHS[columns] - 0.05)
             how: dict = {"color": GREY} if number == 0 else {}
             height = 1 - (number + 0.5) / (EXAMPLES + 1)
@@ -135,7 +136,7 @@ def _span(told: dict) -> str:
 
 def _note(metadata: dict, triggers: dict, effects: dict) -> str:
     overall, after = triggers["overall"], effects["overall"]
-    parts = ["Intervals: 95%, bootstrap over detectors. Kurtosis: of the centred logits of each neuron's update, 0 for a bell curve."]
+    parts = ["Intervals: 95%, bootstrap over detectors. d: of the centred logits of updates, 0 for a bell curve; positional: strong ones."]
     if overall["detectors"]:
         parts += [
             "A token detector suppresses its trigger if its update's mean logit over the tokens that it detects is below 0;",
@@ -164,14 +165,14 @@ def draw_updates(tables: dict[str, polars.DataFrame], metadata: dict[str, dict],
     kinds = summarize_updates(tables["updates"], tables["trigger_updates"], tables.get("positional"))
     with look():
         figure = Figure(figsize=(WIDTHS[columns], HEIGHTS[columns]), layout="constrained")
-        panels = figure.subplot_mosaic(MOSAICS[columns])
+        panels = figure.subplot_mosaic(MOSAICS[columns], height_ratios=ROW_HEIGHTS[columns])
         titles = ("a  suppress, raw", "b  suppress, centred", "c  zeroed", "d  how their logits spread", "e  examples")
         for name, title in zip("abcde", titles, strict=True):
             panels[name].set_title(title, pad=16 if name != "e" else 4)
         detectors = triggers["overall"]["detectors"]
         draws = {
-            "a": lambda axes: _draw_shares(axes, triggers["layers"], "suppresses_trigger"),
-            "b": lambda axes: _draw_shares(axes, triggers["layers"], "suppresses_centred"),
+            "a": lambda axes: _draw_shares(axes, triggers["layers"], "suppresses_trigger", "null_suppresses"),
+            "b": lambda axes: _draw_shares(axes, triggers["layers"], "suppresses_centred", "null_suppresses_centred"),
             "c": lambda axes: _draw_effects(axes, effects["layers"]),
         }
         for name, draw in draws.items():
