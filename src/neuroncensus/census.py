@@ -281,6 +281,7 @@ class Census(ModelSources):
             "settings": {key: collect[key] for key in ("shard_tokens", "batch_tokens", "stages", "skip_silent", "keep_hidden")}
             | {key: ngrams[key] for key in ("layers", "rotation_null", "most")}
             | {"n": self.config["coverage"]["n"], "model": model, "corpus": corpus, "stored": stored}
+            | {f"ablation_{key}": self.config["ablation"][key] for key in ("detectors", "contexts", "matched")}
             | {"origin": self.model_origin(model), "training_positions": trained},
             "compute": {"device": self.config["device"], "dtype": self.config["dtype"], "threads": collect["threads"]},
         }

@@ -91,7 +91,7 @@ def _columns(plain: Written, scaled: Written | None, norm: torch.Tensor, cosine:
     yield from (pyarrow.array(values, from_pandas=True) for values in (plain.means, plain.kurtosis, cosine.numpy()))
 
 
-def _layer(
+def layer_updates(
     checkpoint: Checkpoint, architecture: Architecture, layer: int, projection: Projection, products: Products, top: int
 ) -> Iterator[pyarrow.Table]:
     """Rows of `updates.parquet` of one layer, a block of neurons after the other."""
@@ -148,7 +148,7 @@ def project_updates(
         projection = Projection(checkpoint, about.architecture, tokens)
         products = Products(projection, compute.device)
         for layer in range(layers):
-            for part in _layer(checkpoint, about.architecture, layer, projection, products, top):
+            for part in layer_updates(checkpoint, about.architecture, layer, projection, products, top):
                 write(part)
                 bar.update(len(part))
         check_unchanged(about, folder)

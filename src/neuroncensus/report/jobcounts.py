@@ -67,7 +67,22 @@ def detectors(shape: Shape) -> Jobs:
     return collection(shape, shape.covered, (CORE,)) | _ngrams(shape) | {"classify_detectors": 1, "plot_detectors": 1}
 
 
+def updates(shape: Shape) -> Jobs:
+    """`updates.pdf`: behind the detectors."""
+    before = detectors(shape)
+    del before["plot_detectors"]
+    return before | {"project_updates": 1, "classify_trigger_updates": 1, "collect_ablation": 1, "plot_updates": 1}
+
+
+def saturation(shape: Shape) -> Jobs:
+    """`saturation.pdf`: behind dead neurons."""
+    before = dead(shape)
+    del before["plot_dead"]
+    return before | {"estimate_saturation": 1, "plot_saturation": 1}
+
+
 def everything(shape: Shape) -> Jobs:
     """A bare run: what several findings share is done once, and dead neurons take the most of it."""
     ngrams = detectors(shape) | coverage(shape)
-    return dead(shape) | ngrams | dead(shape) | {"join_summary": 1, "join_provenance": 1}
+    others = updates(shape) | saturation(shape)
+    return dead(shape) | ngrams | others | dead(shape) | {"join_summary": 1, "join_provenance": 1}

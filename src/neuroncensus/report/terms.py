@@ -27,6 +27,7 @@ class Settings:
         most: the largest number of n-grams that a finding asks about.
         stored: number format of the checkpoint.
         origin: where it comes from: `folder`, `training` or `hub`.
+        ablation_detectors, ablation_contexts, ablation_matched: as in `ablation`.
         training_positions: positions of the training run, for a model that the workflow trains.
     """
 
@@ -45,6 +46,9 @@ class Settings:
     most: int
     stored: str
     origin: str
+    ablation_detectors: int
+    ablation_contexts: int
+    ablation_matched: int
     training_positions: int = 0
 
     @property
