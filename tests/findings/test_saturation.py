@@ -149,9 +149,7 @@ def test_a_census_is_saturated_as_its_documents_say(tmp_path):
     table, dead = read_table(out), polars.DataFrame(read_table(dead_file))
     assert table.schema.equals(SATURATION.schema) and read_metadata(out)["d"] == 32
     table = polars.DataFrame(table)
-    keys = [
-        (layer is None, layer or 0, kind, documents) for layer, kind, documents in table.select("layer", "kind", "documents").iter_rows()
-    ]
+    keys = [(layer is None, layer or 0, documents) for layer, documents in table.select("layer", "documents").iter_rows()]
     assert keys == sorted(keys)
     documents = dead["documents"][0]
     texts = [read_shard(path) for *_, path in run.shards]

@@ -134,9 +134,10 @@ def _span(told: dict) -> str:
     return rounded(told["mean"]) if interval is None else f"{rounded(told['mean'])} ({rounded(interval[0])} to {rounded(interval[1])})"
 
 
-def _note(metadata: dict, triggers: dict, effects: dict) -> str:
+def _note(metadata: dict, triggers: dict, effects: dict, kinds: dict) -> str:
+    strong = "" if kinds["overall"][POSITIONAL] is None else "; positional: strong ones"
     overall, after = triggers["overall"], effects["overall"]
-    parts = ["Intervals: 95%, bootstrap over detectors. d: of the centred logits of updates, 0 for a bell curve; positional: strong ones."]
+    parts = [f"Intervals: 95%, bootstrap over detectors. d: of the centred logits of updates, 0 for a bell curve{strong}."]
     if overall["detectors"]:
         parts += [
             "A token detector suppresses its trigger if its update's mean logit over the tokens that it detects is below 0;",
@@ -191,7 +192,7 @@ def draw_updates(tables: dict[str, polars.DataFrame], metadata: dict[str, dict],
             say(panels["e"], "no token detector")
         share = f", {rounded(triggers['overall']['suppresses_trigger']['mean'])} suppress their trigger" if detectors else ""
         add_title(figure, f"{told['model']}: {detectors:,} token detector{'' if detectors == 1 else 's'}{share}", columns)
-        add_note(figure, _note(told, triggers, effects), columns)
+        add_note(figure, _note(told, triggers, effects, kinds), columns)
     return figure
 
 

@@ -127,8 +127,8 @@ def estimate_saturation(dead: Path, description: Path, stages: Sequence[Sequence
         dead: `dead.parquet` of the model.
         description: its `model.json`.
         stages: for each stage, in order, the counter files of all shards (`neuroncensus.collect.shard`) in the order of the corpus.
-        out: `saturation.parquet`, sorted by layer (all of them together last), kind and documents. Its metadata are those of `dead`, with
-            the model's width, `d`.
+        out: `saturation.parquet`, sorted by layer (all of them together last) and documents, shards in the order of the corpus.
+            Its metadata are those of `dead`, with the model's width, `d`.
 
     Raises:
         CensusError: a file is corrupt, or they are not of one census.
@@ -143,7 +143,7 @@ def estimate_saturation(dead: Path, description: Path, stages: Sequence[Sequence
         frequencies = numpy.bincount(part["documents_active"].to_numpy())
         most = int((part["dead"] & ~part["provably_dead"].fill_null(False)).sum())
         told = dict(zip(("chao2", "chao2_lower", "chao2_upper"), chao2(frequencies, documents, most), strict=True)) | {"neurons": len(part)}
-        drawn = [
+        drawn: list[dict] = [
             {
                 "layer": layer,
                 "kind": RAREFACTION,
@@ -153,8 +153,9 @@ def estimate_saturation(dead: Path, description: Path, stages: Sequence[Sequence
             }
             for t in grid(documents)
         ]
-        rows += [row | told for row in [*drawn, *(row for row in seen if row["layer"] == layer)]]
-        _check_seen(dead, rows[-1], int((part["documents_active"] > 0).sum()), documents)
+        of_layer = [row for row in seen if row["layer"] == layer]
+        _check_seen(dead, of_layer[-1], int((part["documents_active"] > 0).sum()), documents)
+        rows += [row | told for row in sorted([*drawn, *of_layer], key=lambda row: row["documents"])]
     for row in rows:
         row["rate_bound"] = -math.expm1(math.log(UNSEEN) / row["documents"])
     write_table(
