@@ -21,6 +21,8 @@ include: "workflow/rules/ngrams.smk"
 include: "workflow/rules/coverage.smk"
 include: "workflow/rules/detectors.smk"
 include: "workflow/rules/positional.smk"
+include: "workflow/rules/updates.smk"
+include: "workflow/rules/saturation.smk"
 include: "workflow/rules/report.smk"
 
 

@@ -30,6 +30,9 @@ SETTINGS = Settings(
     most=500,
     stored="float16",
     origin="folder",
+    ablation_detectors=10,
+    ablation_contexts=5,
+    ablation_matched=10,
 )
 RATE = Rate(7.9e14, "cuda, float16")
 TEXT = [

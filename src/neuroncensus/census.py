@@ -19,8 +19,8 @@ from neuroncensus.errors import CensusError
 
 # Where hidden states lie if they are not to lie with the results.
 SCRATCH = "resources/hidden"
-TABLES = ("frequency", "dead", "coverage", "detectors", "detector_ngrams")
-FIGURES = ("dead", "coverage", "detectors")
+TABLES = ("frequency", "dead", "coverage", "detectors", "detector_ngrams", "updates", "trigger_updates", "ablation", "saturation")
+FIGURES = ("dead", "coverage", "detectors", "updates", "saturation")
 FINDINGS = (*(f"{name}.parquet" for name in TABLES), *(f"{name}.pdf" for name in FIGURES), "summary.json", "provenance.json")
 # Of corpora with full windows in every domain of `positions`.
 POSITIONAL_FINDINGS = ("positional.parquet", "profiles.parquet", "positional.pdf")
@@ -203,6 +203,7 @@ class Census(CorpusFiles):
             "settings": {key: collect[key] for key in ("shard_tokens", "batch_tokens", "stages", "skip_silent", "keep_hidden")}
             | {key: ngrams[key] for key in ("layers", "rotation_null", "most")}
             | {"n": self.config["coverage"]["n"], "model": model, "corpus": corpus, "stored": stored}
+            | {f"ablation_{key}": self.config["ablation"][key] for key in ("detectors", "contexts", "matched")}
             | {"origin": self.model_origin(model), "training_positions": trained}
             | {"checkpoint": entry.get("bytes"), "downloads": self.plan_downloads(model)},
             "compute": {"device": self.config["device"], "dtype": self.config["dtype"], "threads": collect["threads"]},

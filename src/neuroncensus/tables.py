@@ -4,37 +4,10 @@ Tables are sorted by their key columns in the order given. Counts are int64; lay
 floats float64; a missing value is null.
 """
 
-from dataclasses import dataclass
-
 import pyarrow
 
-INT = pyarrow.int64()
-FLOAT = pyarrow.float64()
-BOOL = pyarrow.bool_()
-TEXT = pyarrow.string()
-
-
-@dataclass(frozen=True)
-class Table:
-    """A kind of file: what a row is, and its columns as (name, type, meaning); `keys` of them come first and sort the rows."""
-
-    row: str
-    keys: int
-    columns: tuple[tuple[str, pyarrow.DataType, str], ...]
-
-    @property
-    def names(self) -> list[str]:
-        """Names of the columns, in order."""
-        return [name for name, _, _ in self.columns]
-
-    @property
-    def schema(self) -> pyarrow.Schema:
-        """The arrow schema."""
-        return pyarrow.schema([(name, kind) for name, kind, _ in self.columns])
-
-
-LAYER = ("layer", INT, "layer of the neuron, from 0")
-NEURON = ("neuron", INT, "coordinate of the hidden layer of the FFN, from 0")
+from neuroncensus.tablekinds import BOOL, FLOAT, INT, LAYER, NEURON, SHARES, TEXT, Table
+from neuroncensus.updatetables import ABLATION, SATURATION, TRIGGER_UPDATES, UPDATES
 
 COUNTERS = Table(
     "neuron of one stage's layers, in one shard",
@@ -201,8 +174,6 @@ DETECTOR_NGRAMS = Table(
     ),
 )
 
-SHARES = pyarrow.list_(FLOAT)
-
 POSITIONAL = Table(
     "neuron",
     2,
@@ -247,4 +218,8 @@ TABLES = {
     "detector_ngrams": DETECTOR_NGRAMS,
     "positional": POSITIONAL,
     "profiles": PROFILES,
+    "updates": UPDATES,
+    "trigger_updates": TRIGGER_UPDATES,
+    "ablation": ABLATION,
+    "saturation": SATURATION,
 }

@@ -110,6 +110,7 @@ def test_prefix_space_only_where_the_config_says_so(merges_folder: Path, tmp_pat
 
 def test_size_and_fingerprint(json_folder: Path, merges_folder: Path, tmp_path: Path):
     tokenizer = load_tokenizer(json_folder)
+    assert tokenizer.ids.tolist() == sorted(json.loads((merges_folder / "vocab.json").read_text(encoding="utf-8")).values())
     assert tokenizer.size == len(json.loads((merges_folder / "vocab.json").read_text(encoding="utf-8")))
     shutil.copytree(json_folder, tmp_path / "copy")
     assert load_tokenizer(tmp_path / "copy").fingerprint == tokenizer.fingerprint

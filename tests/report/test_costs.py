@@ -15,6 +15,7 @@ from neuroncensus.models.architecture import Architecture
 from neuroncensus.models.opt import Block
 from neuroncensus.report.costs import layer_flops, price
 from neuroncensus.report.terms import Domain, Rate, Settings
+from neuroncensus.report.updatecosts import ablation_flops, projection_flops
 from plans_made import BIG, RATE, SETTINGS, TEXT, parts, small
 from workflow_runs import PROJECT, change_config, make_folder, plan
 
@@ -38,7 +39,7 @@ def test_the_flop_of_a_block_are_those_that_torch_counts(ffn, before):
 
 def test_66b_costs_what_is_known_of_it():
     found = price(BIG, TEXT, 2048, SETTINGS, RATE)
-    everything = found.findings[-1]
+    everything = next(finding for finding in found.findings if finding.name == "frequency")
     assert found.positions == 20_000_000 and found.shards == 21
     assert everything.flops == pytest.approx(2.6e18, rel=0.03)
     assert everything.seconds == pytest.approx(3360, rel=0.01)
@@ -51,7 +52,7 @@ def test_66b_costs_what_is_known_of_it():
 
 def test_findings_of_ngrams_cost_the_layers_and_the_part_that_they_are_about():
     found = {finding.name: finding for finding in price(BIG, TEXT, 2048, SETTINGS, RATE).findings}
-    everything, coverage, detectors = (found[name] for name in ("all of them", "n-grams that cover", "detectors"))
+    everything, coverage, detectors = (found[name] for name in ("frequency", "n-grams that cover", "detectors"))
     assert coverage.stages == detectors.stages == (1,) and everything.stages == (1, 2)
     assert coverage.parts == ("core", "extra") and detectors.parts == ("core",)
     assert coverage.flops == everything.flops / 2 and detectors.flops == coverage.flops * 15 / 20
@@ -59,6 +60,43 @@ def test_findings_of_ngrams_cost_the_layers_and_the_part_that_they_are_about():
     assert detectors.weights_read == coverage.weights_read * 15 // 21
     whole = {finding.name: finding for finding in price(BIG, TEXT, 2048, replace(SETTINGS, layers="all"), RATE).findings}
     assert whole["n-grams that cover"].flops == everything.flops and whole["detectors"].stages == (1, 2)
+
+
+@pytest.mark.parametrize(("changed", "times"), [({}, 2), ({"do_layer_norm_before": False, "word_embed_proj_dim": 16}, 1)])
+def test_updates_and_ablations_cost_the_flop_that_torch_counts(changed, times):
+    architecture = small(ffn_dim=96, **changed)
+    rows, width, window, contexts, matched = 64, architecture.embedding_width, 24, 7, 3
+    with FlopCounterMode(display=False) as counter:
+        vectors = torch.randn(5 * 96, 32)
+        for _ in range(times):
+            vectors_here = vectors if width == 32 else vectors @ torch.randn(32, width)
+            vectors_here @ torch.randn(width, rows)
+    assert projection_flops(architecture) == counter.get_total_flops()
+    layer = layer_flops(architecture, window)
+    with FlopCounterMode(display=False) as counter:
+        keys_values = torch.randn(contexts * window // 2, 32)
+        for _ in range(5 * 2):
+            keys_values @ torch.randn(32, 32)
+        torch.randn(contexts * (2 + matched), width) @ torch.randn(width, rows)
+    passes = 5 * layer * (contexts * window // 2 + contexts * (1 + matched))
+    assert ablation_flops(architecture, window, contexts, matched, layer) == passes + counter.get_total_flops()
+
+
+def test_what_neurons_write_is_priced_with_the_products_and_the_contexts():
+    found = price(BIG, TEXT, 2048, SETTINGS, RATE)
+    projected, ablated = found.extras
+    assert projected.flops == 2 * 2 * 64 * 36864 * 9216 * 50272 and projected.seconds == projected.flops / RATE.flops
+    # 32 layers of 10 detectors in 5 contexts of 1,024 positions: 1.6 million, which go up in two turns.
+    positions = 32 * 10 * 5 * 1024
+    assert ablated.flops == pytest.approx(positions / 20e6 * 2.66e18, rel=0.2)
+    assert ablated.weights_read == pytest.approx(2 * 131.4e9, rel=0.01)
+    by_name = {finding.name: finding for finding in found.findings}
+    written, detectors = by_name["what neurons write"], by_name["detectors"]
+    assert written.flops == pytest.approx(detectors.flops + projected.flops + ablated.flops)
+    assert written.seconds == pytest.approx(detectors.seconds + projected.seconds + ablated.seconds)
+    assert parts(found.projection)["embedding"] == 4 * 50272 * 9216 and found.projection.total == pytest.approx(3.2e9, rel=0.1)
+    on_cuda = price(BIG, TEXT, 2048, replace(SETTINGS, device="cuda"), RATE).extras[0]
+    assert on_cuda.seconds == 16 * projected.seconds
 
 
 def disk(text, settings) -> dict[str, int]:
@@ -95,6 +133,8 @@ TARGETS = {
     "n-grams that cover": ["coverage.pdf"],
     "detectors": ["detectors.pdf"],
     "positional neurons": ["positional.pdf"],
+    "what neurons write": ["updates.pdf"],
+    "saturation": ["saturation.pdf"],
     "all of them": [*FINDINGS, *POSITIONAL_FINDINGS],
 }
 

@@ -132,9 +132,10 @@ def test_the_page_begins_with_the_totals(tmp_path):
     lines = (tmp_path / "plan.md").read_text(encoding="utf-8").splitlines()
     assert lines[0] == "# Plan: opt"
     assert lines[2].startswith(
-        "A census of opt on corpus paper: 20,000,000 positions in 21 shards go through 64 layers, which is 2.66e18 FLOP in 110 jobs: "
-        "about **56.1 minutes** on one device. A collect job needs "
+        "A census of opt on corpus paper: 20,000,000 positions in 21 shards go through 64 layers, which is with all "
+        "that reads the weights 2.92e18 FLOP in 116 jobs: about **61.6 minutes** on one device. A collect job needs "
     )
+    assert {"## What neurons write, beside the collection", "## Memory of project_updates, host"} <= set(lines)
     tables = [line for line in lines if line.startswith("|")]
     assert all(line.count("|") == following.count("|") for line, following in itertools.pairwise(lines) if line[:1] == following[:1] == "|")
     assert len(tables) > 30

@@ -15,13 +15,17 @@ from workflow_runs import PROJECT, change_config, contents, copy_folder, plan, s
 
 ORDERED = {"order_ngrams": 3, "index_ngrams": 1}
 COVERAGE, DETECTORS = {"classify_coverage": 1, "plot_coverage": 1}, {"classify_detectors": 1, "plot_detectors": 1}
-COUNTED = {"reduce_ngrams": 1, "recollect_ngrams": 3, "complete_ngrams": 1} | COVERAGE | DETECTORS
-REDUCED = {"reduce_stage": 2, "reduce_frequency": 1, "prove_dead": 1, "classify_dead": 1, "plot_dead": 1, "join_provenance": 1}
+TRIGGERS = {"classify_trigger_updates": 1, "collect_ablation": 1, "plot_updates": 1}
+COUNTED = {"reduce_ngrams": 1, "recollect_ngrams": 3, "complete_ngrams": 1} | COVERAGE | DETECTORS | TRIGGERS
+SATURATION = {"estimate_saturation": 1, "plot_saturation": 1}
+DEAD = {"classify_dead": 1, "plot_dead": 1} | SATURATION
+REDUCED = {"reduce_stage": 2, "reduce_frequency": 1, "prove_dead": 1, "join_provenance": 1} | DEAD
+UPDATES = {"project_updates": 1, "plot_updates": 1}
 BEHIND_COUNTERS = REDUCED | COUNTED | {"join_summary": 1}
 ALL = {"tokenize_shard": 5, "collect_stage": 5, "collect_last_stage": 5} | ORDERED | BEHIND_COUNTERS
 COLLECTED = {rule: jobs for rule, jobs in ALL.items() if rule not in {"tokenize_shard", *ORDERED}}
 CORE_COLLECTED = COLLECTED | {"collect_stage": 3, "collect_last_stage": 3}
-PLOTS = {"plot_dead": 1, "plot_coverage": 1, "plot_detectors": 1}
+PLOTS = {f"plot_{name}": 1 for name in ("dead", "coverage", "detectors", "updates", "saturation")}
 TOKENIZED = "resources/corpora/mytext/models/mine/window-16"
 
 
@@ -37,15 +41,18 @@ def shards(planned: set[str], top: str = "results/mine/collect") -> set[str]:
         (("figures", "columns"), 1, PLOTS),
         (("figures", "dpi"), 100, PLOTS),
         (("coverage", "edges"), [5, 30, 500], COVERAGE | {"join_summary": 1}),
-        (("detectors", "rate"), 0.9, DETECTORS | {"join_summary": 1}),
-        (("detectors", "covering"), [5, 40, 500], DETECTORS | {"join_summary": 1}),
+        (("detectors", "rate"), 0.9, DETECTORS | TRIGGERS | {"join_summary": 1}),
+        (("detectors", "covering"), [5, 40, 500], DETECTORS | TRIGGERS | {"join_summary": 1}),
+        (("updates", "top"), 5, UPDATES | {"join_summary": 1}),
+        (("updates", "seed"), 2, {"classify_trigger_updates": 1, "plot_updates": 1, "join_summary": 1}),
+        (("ablation", "contexts"), 2, {"collect_ablation": 1, "plot_updates": 1, "join_summary": 1}),
         (("detectors", "covering"), [5, 50, 501], CORE_COLLECTED),
         (("coverage", "edges"), [5, 1000], CORE_COLLECTED),
         (("coverage", "share"), 0.9, CORE_COLLECTED),
         (("coverage", "rotation_null"), False, CORE_COLLECTED),
         (("coverage", "layers"), "all", CORE_COLLECTED),
         (("positional", "weak"), 0.2, {}),
-        (("collect", "threads"), 2, COLLECTED),
+        (("collect", "threads"), 2, COLLECTED | UPDATES),
         (("collect", "batch_tokens"), 64, COLLECTED),
         (("dtype",), "bfloat16", COLLECTED),
         (("corpora", "mytext", "windows"), "first", ALL),
@@ -75,7 +82,8 @@ def test_what_is_said_of_the_weights_computes_nothing_again(folder, key):
     rules = plan(folder).rules
     assert rules["record_source"] == rules["reduce_frequency"] == rules["join_provenance"] == 1
     assert not {"describe_model", "prove_dead"} & set(rules)
-    assert not [rule for rule in rules if "collect" in rule or "tokenize" in rule]
+    # Detectors are zeroed again, since their table names the source.
+    assert not [rule for rule in rules if ("collect" in rule and rule != "collect_ablation") or "tokenize" in rule]
 
 
 def test_a_revision_of_a_folder_is_none(folder):
@@ -156,11 +164,15 @@ def test_the_place_of_the_project_is_in_no_record(finished, project):
     [
         ("figures/dead.py", {"plot_dead": 1}),
         ("figures/style.py", PLOTS),
-        ("findings/dead.py", {"classify_dead": 1, "plot_dead": 1, "join_summary": 1}),
+        ("findings/dead.py", {"classify_dead": 1, "plot_dead": 1, "join_summary": 1} | SATURATION),
+        ("findings/saturation.py", SATURATION | {"join_summary": 1}),
+        ("models/updates.py", UPDATES | {"join_summary": 1}),
+        ("models/opt.py", COLLECTED),
+        ("collect/contexts.py", {"collect_ablation": 1, "plot_updates": 1, "join_summary": 1}),
         ("findings/coverage.py", COVERAGE | {"join_summary": 1}),
         ("findings/covering.py", COUNTED | {"join_summary": 1}),
         ("report/provenance.py", {"join_provenance": 1}),
-        ("models/bounds.py", {"prove_dead": 1, "classify_dead": 1, "plot_dead": 1, "join_summary": 1}),
+        ("models/bounds.py", {"prove_dead": 1, "join_summary": 1} | DEAD | UPDATES),
         ("collect/stream.py", COLLECTED),
         ("corpora/windows.py", ALL),
         ("models/train.py", {}),

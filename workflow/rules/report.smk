@@ -27,6 +27,10 @@ rule join_summary:
         positional=lambda wc: positional_files(wc.model, "positional.parquet"),
         profiles=lambda wc: positional_files(wc.model, "profiles.parquet"),
         full_windows=lambda wc: census.full_windows(wc.model) if census.counts_positions(wc.model) else [],
+        updates="results/{model}/updates.parquet",
+        trigger_updates="results/{model}/trigger_updates.parquet",
+        ablation="results/{model}/ablation.parquet",
+        saturation="results/{model}/saturation.parquet",
     output:
         summary="results/{model}/summary.json",
     log:

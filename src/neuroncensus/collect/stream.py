@@ -34,15 +34,19 @@ def embed(checkpoint: Checkpoint, architecture: Architecture, shard: Shard, batc
     return stream
 
 
-def _check_finite(finite: Sequence[torch.Tensor], layer: int, compute: Compute) -> None:
-    """`finite`: of each batch."""
+def check_finite(finite: Sequence[torch.Tensor], layer: int, compute: Compute) -> None:
+    """Stop if the residual stream of a batch is not finite behind a layer; `finite`: of each batch, () bool.
+
+    Raises:
+        CensusError: one is not; names the layer, with advice on dtype.
+    """
     if not torch.stack(list(finite)).all():
         advice = "set dtype to bfloat16 or float32" if compute.dtype == torch.float16 else "check the checkpoint, or set dtype to float32"
         name = str(compute.dtype).removeprefix("torch.")
         raise CensusError(f"NaN or infinity in the residual stream after layer {layer}, computed in {name}: {advice}")
 
 
-def _blocks(checkpoint: Checkpoint, architecture: Architecture, layers: range, compute: Compute) -> Iterator[tuple[int, Block]]:
+def blocks(checkpoint: Checkpoint, architecture: Architecture, layers: range, compute: Compute) -> Iterator[tuple[int, Block]]:
     """Each layer and its block; the next one is read while this one computes, so two are in memory."""
     copies = torch.cuda.Stream(compute.device) if compute.device.type == "cuda" else None
 
@@ -124,7 +128,7 @@ def run_layers(
     widest = max(batch.rows.stop - batch.rows.start for batch in batches)
     buffer = torch.empty(widest, architecture.ffn, dtype=compute.dtype, device=compute.device)
     with _behind(compute) as behind, Carrier(stream, compute.device) as carrier:
-        for layer, block in _blocks(checkpoint, architecture, layers, compute):
+        for layer, block in blocks(checkpoint, architecture, layers, compute):
             wanted = Wanted.all(recorder.begin(layer) for recorder in recorders)
             finite = []
             # The first batch of the next layer follows the last of this one, if there is one.
@@ -138,7 +142,7 @@ def run_layers(
                 finite.append(all_finite(x))
                 carrier.put(batch, x.flatten(0, 1), finished if layer == layers[-1] else lambda _rows: None)
                 advance(int(batch.lengths.sum()))
-            _check_finite(finite, layer, compute)
+            check_finite(finite, layer, compute)
             for number, recorder in enumerate(recorders):
                 behind(number, recorder.end(layer))
         carrier.settle()

@@ -43,6 +43,11 @@ class TextTokenizer:
     def size(self) -> int:
         return self._tokenizer.get_vocab_size(with_added_tokens=True)
 
+    @property
+    def ids(self) -> numpy.ndarray:
+        """The ids of all tokens, special and added ones included, ascending, (size,) int64."""
+        return numpy.array(sorted(self._tokenizer.get_vocab(with_added_tokens=True).values()), dtype=numpy.int64)
+
     def encode(self, texts: list[str]) -> list[list[int]]:
         """Token ids of each text, without BOS or any other special token."""
         return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)]

@@ -2,8 +2,10 @@
 
 import math
 import textwrap
+from bisect import bisect_right
 from collections.abc import Generator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
+from matplotlib.ft2font import FT2Font
 
 from neuroncensus.files import atomic_path
 
@@ -82,20 +85,39 @@ def legend_above(axes: Axes, columns: int) -> None:
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns)
 
 
+@cache
+def _font() -> FT2Font:
+    return get_font(findfont(FontProperties()))
+
+
+def _extent(line: str, size: float) -> float:
+    """Width of a line of text, in points."""
+    font = _font()
+    font.set_size(100, 72)
+    font.set_text(line)
+    # FreeType measures in 64ths, and on a coarse grid of pixels letters come out wider than they are designed.
+    return font.get_width_height()[0] / 64 * size / 100 * 1.06
+
+
+def drawable(text: str) -> str:
+    """The text with letters that the figures' font does not have as `\N{REPLACEMENT CHARACTER}`."""
+    return "".join(letter if _font().get_char_index(ord(letter)) else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
+def shortened(text: str, size: float, inches: float) -> str:
+    """As much of a line as fits, with `…` where it is cut."""
+    if _extent(text, size) <= 72 * inches:
+        return text
+    most = bisect_right(range(len(text)), 72 * inches, key=lambda letters: _extent(text[:letters] + "…", size))
+    return text[: max(0, most - 1)] + "…"
+
+
 def _fitted(text: str, size: float, inches: float) -> str:
     """The text in as many lines as it takes to fit; a long name is broken where it must be."""
-    # On a coarse grid of pixels letters come out wider than they are designed.
-    points = 72 * inches * (1 - 2 * MARGIN) / 1.06
-    font = get_font(findfont(FontProperties()))
-    font.set_size(100, 72)
-
-    def extent(line: str) -> float:
-        font.set_text(line)
-        return font.get_width_height()[0] / 64 * size / 100  # FreeType measures in 64ths
-
-    letters = max(1, math.ceil(1.2 * len(text) * points / max(1.0, extent(text))))
+    points = 72 * inches * (1 - 2 * MARGIN)
+    letters = max(1, math.ceil(1.2 * len(text) * points / max(1.0, _extent(text, size))))
     lines = textwrap.wrap(text, letters)
-    while letters > 1 and max(map(extent, lines)) > points:
+    while letters > 1 and max(_extent(line, size) for line in lines) > points:
         letters -= 1
         lines = textwrap.wrap(text, letters)
     return "\n".join(lines)

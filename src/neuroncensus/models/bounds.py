@@ -27,6 +27,11 @@ def _as_held(checkpoint: Checkpoint, name: str, dtype: torch.dtype) -> torch.Ten
     return checkpoint.tensor(name).to(dtype).to(torch.float64)
 
 
+def input_norm(architecture: Architecture, layer: int) -> str:
+    """Name of the LayerNorm whose output enters a layer's FFN."""
+    return f"layers.{layer}.{'final_layer_norm' if architecture.pre_layer_norm else 'self_attn_layer_norm'}"
+
+
 def layer_bounds(checkpoint: Checkpoint, architecture: Architecture, layer: int, dtype: torch.dtype) -> dict[str, numpy.ndarray]:
     """Bounds of one layer's neurons, computed in float64.
 
@@ -40,7 +45,7 @@ def layer_bounds(checkpoint: Checkpoint, architecture: Architecture, layer: int,
         `provably_dead`: `bound <= -m` with `m = (4u + 2^-24 d) (sqrt(d) |w*g| + sum |w_i b_i| + |bias|)`, (F,) bool.
     """
     d = architecture.d
-    norm = f"layers.{layer}.{'final_layer_norm' if architecture.pre_layer_norm else 'self_attn_layer_norm'}"
+    norm = input_norm(architecture, layer)
     gain = _as_held(checkpoint, f"{norm}.weight", dtype) if architecture.affine else torch.ones(d, dtype=torch.float64)
     shift = _as_held(checkpoint, f"{norm}.bias", dtype) if architecture.affine else torch.zeros(d, dtype=torch.float64)
     weight = checkpoint.tensor(f"layers.{layer}.fc1.weight")  # (F, d)

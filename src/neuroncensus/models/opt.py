@@ -5,7 +5,7 @@ test holds the two equal. Only what is needed is here: no cache, no dropout, no 
 batch start at position 0 and end where they end, so a causal kernel never looks at padding).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 import torch.nn.functional as F
@@ -76,21 +76,36 @@ class Block:
             return F.linear(x, weight, bias)
         return torch.mm(x, weight.T, out=out) if bias is None else torch.addmm(bias, x, weight.T, out=out)
 
+    def _split(self, y: torch.Tensor, name: str, out: torch.Tensor | None = None) -> torch.Tensor:
+        """One of q, k, v of (windows, T, d), as (windows, heads, T, d / heads); `out`, (windows * T, d), is where it lies."""
+        windows, length, d = y.shape
+        heads = self.architecture.heads
+        projected = self._project(y.reshape(-1, d), f"self_attn.{name}_proj", out)
+        if name == "q":
+            projected = projected.mul_((d // heads) ** -0.5)
+        return projected.view(windows, length, heads, d // heads).transpose(1, 2)
+
+    def _join(self, mixed: torch.Tensor) -> torch.Tensor:
+        """What the heads give, (windows, heads, T, d / heads), as attention's output, (windows, T, d)."""
+        windows, heads, length, width = mixed.shape
+        return _linear(mixed.transpose(1, 2).reshape(windows, length, heads * width), self.weights, "self_attn.out_proj")
+
     def _attend(self, x: torch.Tensor, buffer: torch.Tensor | None) -> torch.Tensor:
-        windows, length, d = x.shape
-        heads, rows = self.architecture.heads, x.reshape(-1, d)
-        # The FFN's place is free meanwhile.
-        free = buffer is not None and buffer.numel() >= 3 * rows.numel()
-        places = buffer.view(-1)[: 3 * rows.numel()].view(3, *rows.shape) if free and buffer is not None else (None, None, None)
+        places: Iterable[torch.Tensor | None] = (None, None, None)
+        if buffer is not None and buffer.numel() >= 3 * x.numel():
+            # The FFN's place is free meanwhile.
+            places = buffer.view(-1)[: 3 * x.numel()].view(3, -1, x.shape[-1])
+        query, key, value = (self._split(x, name, out) for name, out in zip("qkv", places, strict=True))
+        return self._join(F.scaled_dot_product_attention(query, key, value, is_causal=x.shape[1] > 1, scale=1.0))
 
-        def read(name: str, out: torch.Tensor | None) -> torch.Tensor:
-            return self._project(rows, f"self_attn.{name}_proj", out).view(windows, length, heads, d // heads)  # (w, T, heads, d / heads)
-
-        query, key, value = map(read, "qkv", places)
-        query.mul_((d // heads) ** -0.5)
-        query, key, value = (y.transpose(1, 2) for y in (query, key, value))  # (w, heads, T, d / heads) each
-        mixed = F.scaled_dot_product_attention(query, key, value, is_causal=length > 1, scale=1.0)
-        return _linear(mixed.transpose(1, 2).reshape(windows, length, d), self.weights, "self_attn.out_proj")
+    def _attend_beside(self, others: torch.Tensor, x: torch.Tensor, last: torch.Tensor) -> torch.Tensor:
+        query, own_key, own_value = (self._split(others, name) for name in "qkv")  # (windows, heads, G, d / heads)
+        key, value = (self._split(x, name) for name in "kv")  # (windows, heads, T, d / heads)
+        behind = torch.arange(x.shape[1], device=x.device) >= last[:, None]  # (windows, T)
+        scores = (query @ key.transpose(2, 3)).masked_fill_(behind[:, None, None], -torch.inf)
+        scores = torch.cat([scores, (query * own_key).sum(dim=3, keepdim=True)], dim=3)  # (windows, heads, G, T + 1)
+        weights = scores.softmax(dim=3, dtype=torch.float32).to(x.dtype)
+        return self._join(weights[..., :-1] @ value + weights[..., -1:] * own_value)
 
     def _write(self, values: torch.Tensor, active: torch.Tensor | None) -> torch.Tensor:
         """The second product of the FFN, (rows, F) to (rows, d), without the columns that `active`, (F,) bool, says are all zero."""
@@ -113,9 +128,20 @@ class Block:
         returns says which neurons any position activates, (F,) bool: the others add exactly nothing and are left out of
         the second product, which changes the order of summation but no term. None leaves nothing out.
         """
-        windows, length, d = x.shape
         before = self.architecture.pre_layer_norm
         attended = self._attend(_layer_norm(x, self.weights, "self_attn_layer_norm") if before else x, buffer)
+        return self._feed(attended, x, rectify, buffer)
+
+    def _feed(
+        self,
+        attended: torch.Tensor,
+        x: torch.Tensor,
+        rectify: Callable[[torch.Tensor], torch.Tensor | None],
+        buffer: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """All of the layer that follows attention; `attended` is written to."""
+        windows, length, d = x.shape
+        before = self.architecture.pre_layer_norm
         x = attended.add_(x)  # in place: the sum is the same in either order
         if not before:
             x = _layer_norm(x, self.weights, "self_attn_layer_norm")
@@ -128,6 +154,45 @@ class Block:
             values = values.square_()
         x = self._write(values, active).add_(residual).view(windows, length, d)
         return x if before else _layer_norm(x, self.weights, "final_layer_norm")
+
+    def beside(
+        self, others: torch.Tensor, x: torch.Tensor, last: torch.Tensor, rectify: Callable[[torch.Tensor], torch.Tensor | None]
+    ) -> torch.Tensor:
+        """The layer's output at the last position of windows for other inputs there, what stands before it being the same.
+
+        Args:
+            others: G other inputs of each window's last position, (windows, G, d).
+            x: the layer's input, (windows, T, d).
+            last: the last position of each window, (windows,) int64.
+            rectify: as `__call__` takes it, given (windows, G, F).
+        """
+        before = self.architecture.pre_layer_norm
+        normed = [_layer_norm(y, self.weights, "self_attn_layer_norm") if before else y for y in (others, x)]
+        return self._feed(self._attend_beside(normed[0], normed[1], last), others, rectify)
+
+
+class Head:
+    """The residual stream after the last block to logits of all rows of the output embedding, in float32."""
+
+    def __init__(self, checkpoint: Checkpoint, architecture: Architecture, dtype: torch.dtype, device: torch.device):
+        names = ("weight", "bias") if architecture.affine else ()
+        self.final = architecture.final_layer_norm
+        self.norm = {
+            f"final_layer_norm.{name}": load_tensor(checkpoint, f"final_layer_norm.{name}", dtype, device) for name in names if self.final
+        }
+        projected = architecture.embedding_width != architecture.d
+        self.project_out = load_tensor(checkpoint, "project_out.weight", dtype, device) if projected else None  # (e, d)
+        rows = load_tensor(checkpoint, "embed_tokens.weight" if architecture.tied else "lm_head.weight", dtype, device)
+        # The last product is in float32 whatever the run's dtype, for differences of logits are small.
+        self.rows = rows.float()  # (V, e)
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """(R, d) -> (R, V) float32."""
+        if self.final:
+            x = _layer_norm(x, self.norm, "final_layer_norm")
+        if self.project_out is not None:
+            x = F.linear(x, self.project_out)
+        return F.linear(x.float(), self.rows)
 
 
 class Embedding:

@@ -12,9 +12,13 @@ from math import prod
 from neuroncensus.collect.stages import stage_layers
 from neuroncensus.models.architecture import Architecture, expected_tensors
 from neuroncensus.report import jobcounts
-from neuroncensus.report.disk import disk_taken
+from neuroncensus.report.disk import covered_layers, disk_taken
 from neuroncensus.report.jobmemory import ITEMSIZE, JobShape, Memory, block_weights, embedding_weights, job_memory
 from neuroncensus.report.terms import Domain, Rate, Settings
+from neuroncensus.report.updatecosts import ablation_flops, projection_flops, projection_memory
+
+# Products in float32 take so much longer than those that a rate is of: on CUDA that is half precision.
+SLOWER = {"cpu": 1, "cuda": 16}
 
 
 @dataclass(frozen=True)
@@ -48,11 +52,22 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Extra:
+    """What a job beside the collection computes."""
+
+    rule: str
+    flops: float
+    weights_read: int
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Plan:
     """A census priced.
 
     `jobs` has the largest collect job of each domain, `host` and `device` the memory of the largest of all; `disk` is
-    (what, bytes, note) of everything that is written.
+    (what, bytes, note) of everything that is written; `extras` what is computed beside collect jobs, and `projection`
+    the host memory of project_updates.
     """
 
     architecture: Architecture
@@ -68,6 +83,8 @@ class Plan:
     jobs: tuple[JobShape, ...]
     host: Memory
     device: Memory | None
+    extras: tuple[Extra, ...]
+    projection: Memory
     disk: tuple[tuple[str, int, str], ...]
 
     @property
@@ -122,6 +139,21 @@ def _stages(architecture: Architecture, domains: Sequence[Domain], window: int, 
     return stages
 
 
+def extras(architecture: Architecture, window: int, settings: Settings, rate: Rate) -> list[Extra]:
+    """What reading updates off and zeroing detectors take, at most."""
+    whole = embedding_weights(architecture) + architecture.n_layers * block_weights(architecture)
+    written = 2 * architecture.n_layers * architecture.d * architecture.ffn + architecture.vocabulary * architecture.embedding_width
+    contexts = covered_layers(architecture, settings) * settings.ablation_detectors * settings.ablation_contexts
+    times = max(1, -(-contexts * window // 2 // settings.shard_tokens))  # that contexts go up, so many at once
+    projected = float(projection_flops(architecture))
+    ablated = float(ablation_flops(architecture, window, contexts, settings.ablation_matched, layer_flops(architecture, window)))
+    size = ITEMSIZE[settings.stored]
+    return [
+        Extra("project_updates", projected, written * size, projected * SLOWER[settings.device] / rate.flops),
+        Extra("collect_ablation", ablated, times * whole * size, ablated / rate.flops),
+    ]
+
+
 def _findings(architecture: Architecture, domains: Sequence[Domain], window: int, settings: Settings, rate: Rate) -> list[Finding]:
     def shape_of(text: Sequence[Domain], what: str = "all") -> jobcounts.Shape:
         shards = {part: sum(domain.shards for domain in text if domain.part == part) for part in (jobcounts.CORE, jobcounts.EXTRA)}
@@ -135,12 +167,18 @@ def _findings(architecture: Architecture, domains: Sequence[Domain], window: int
     by_position = [domain for domain in domains if domain.positions]
     every, covered = shape.stages, shape.covered
 
-    def finding(name: str, target: str, text: Sequence[Domain], stages: int, jobs: dict[str, int], read: int = 0) -> Finding:
-        """`stages`: how many are computed, from the first; `read`: bytes of weights beside those of collect jobs."""
+    writing = extras(architecture, window, settings, rate)
+
+    def finding(
+        name: str, target: str, text: Sequence[Domain], stages: int, jobs: dict[str, int], read: int = 0, more: Sequence[Extra] = ()
+    ) -> Finding:
+        """`stages`: how many are computed, from the first; `read`: bytes of weights beside those of collect jobs; `more`: other work."""
         computed = _stages(architecture, text, window, settings, rate)[:stages]
-        flops, read = sum(stage.flops for stage in computed), read + sum(stage.weights_read for stage in computed)
+        flops = sum(stage.flops for stage in computed) + sum(extra.flops for extra in more)
+        read += sum(stage.weights_read for stage in computed) + sum(extra.weights_read for extra in more)
         numbers, parts = tuple(stage.number for stage in computed), tuple(dict.fromkeys(domain.part for domain in text))
-        return Finding(name, target, parts, numbers, jobs, flops, read, sum(stage.seconds for stage in computed))
+        seconds = sum(stage.seconds for stage in computed) + sum(extra.seconds for extra in more)
+        return Finding(name, target, parts, numbers, jobs, flops, read, seconds)
 
     positional = [
         finding("positional neurons", "positional.pdf", by_position, every, jobcounts.positional(shape_of(by_position, "positional")))
@@ -152,7 +190,9 @@ def _findings(architecture: Architecture, domains: Sequence[Domain], window: int
         finding("n-grams that cover", "coverage.pdf", domains, covered, jobcounts.coverage(shape)),
         finding("detectors", "detectors.pdf", core, covered, jobcounts.detectors(shape)),
         *(positional if by_position else []),
-        finding("all of them", "a bare run", domains, every, jobcounts.everything(shape), proof),
+        finding("what neurons write", "updates.pdf", core, covered, jobcounts.updates(shape), more=writing),
+        finding("saturation", "saturation.pdf", domains, every, jobcounts.saturation(shape), proof),
+        finding("all of them", "a bare run", domains, every, jobcounts.everything(shape), proof, writing),
     ]
 
 
@@ -186,5 +226,7 @@ def price(architecture: Architecture, domains: Sequence[Domain], window: int, se
         jobs=tuple(jobs),
         host=max(hosts, key=lambda memory: memory.total),
         device=max(devices, key=lambda memory: memory.total) if settings.device == "cuda" else None,
+        extras=tuple(extras(architecture, window, settings, rate)),
+        projection=projection_memory(architecture, settings.stored),
         disk=tuple(disk_taken(architecture, domains, window, settings, settings.checkpoint or stored)),
     )

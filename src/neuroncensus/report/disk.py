@@ -11,6 +11,8 @@ from neuroncensus.report.terms import Domain, Settings
 # Uncompressed, at most: a row of a shard's counters; of frequency.parquet; of bounds.parquet or dead.parquet; of the tables
 # of n-grams that cover a neuron.
 COUNTER_ROW, FREQUENCY_ROW, NEURON_ROW, COVERING_ROW = 42, 80, 130, 200
+# A neuron's updates: four lists of 10 tokens and their logits, and three numbers; half of it without a final LayerNorm.
+UPDATE_ROW = 520
 # A window's document and start beside its tokens of 4 bytes.
 WINDOW_ROW = 20
 # As files, measured on the text and the neurons of opt-nano: a position in the order by n-gram; a distinct n-gram in its shard
@@ -20,10 +22,9 @@ ORDER_ROW, NGRAM_ROW, NGRAM_COUNTER = 10, 14, 300
 POSITION_COUNTER = 1
 
 
-def covered_neurons(architecture: Architecture, settings: Settings) -> int:
-    """Neurons of the layers whose n-grams are counted."""
-    layers = range(architecture.n_layers) if settings.layers == "all" else first_half(architecture.n_layers)
-    return len(layers) * architecture.ffn
+def covered_layers(architecture: Architecture, settings: Settings) -> int:
+    """How many layers have their n-grams counted."""
+    return architecture.n_layers if settings.layers == "all" else len(first_half(architecture.n_layers))
 
 
 def disk_taken(
@@ -32,7 +33,11 @@ def disk_taken(
     """(what, bytes, note) of everything that is written; `checkpoint`: bytes of the model's."""
     positions, shards = sum(domain.tokens for domain in domains), sum(domain.shards for domain in domains)
     core = [domain for domain in domains if domain.part == CORE]
-    neurons, covered, size = architecture.n_layers * architecture.ffn, covered_neurons(architecture, settings), ITEMSIZE[settings.dtype]
+    neurons, covered, size = (
+        architecture.n_layers * architecture.ffn,
+        covered_layers(architecture, settings) * architecture.ffn,
+        ITEMSIZE[settings.dtype],
+    )
     boundaries = settings.stages - 1
     kept = (boundaries if settings.keep_hidden else min(boundaries, 1)) * positions
     # A job between two boundaries has the file that it reads and the one that it writes.
@@ -42,6 +47,7 @@ def disk_taken(
     pairs = NGRAM_COUNTER * covered * settings.series * sum(domain.shards for domain in core)
     by_position = POSITION_COUNTER * neurons * window * sum(domain.shards for domain in domains if domain.positions)
     results = neurons * (2 * FREQUENCY_ROW * len(domains) + 2 * NEURON_ROW) + covered * len(settings.n) * COVERING_ROW
+    results += neurons * UPDATE_ROW
     origins = {"folder": (0, "nothing: read in place"), "training": (checkpoint, "the model that is trained"), "hub": (checkpoint, "once")}
     shared = "shared by models with this tokenizer"
     each = "a neuron, n and shard of core" + (", and again for the null" if settings.rotation_null else "")

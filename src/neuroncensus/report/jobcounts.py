@@ -84,8 +84,23 @@ def positional(shape: Shape) -> Jobs:
     return collection(shape, shape.stages) | reduced | {"classify_positional": 1, "plot_positional": 1}
 
 
+def updates(shape: Shape) -> Jobs:
+    """`updates.pdf`: behind the detectors."""
+    before = detectors(shape)
+    del before["plot_detectors"]
+    return before | {"project_updates": 1, "classify_trigger_updates": 1, "collect_ablation": 1, "plot_updates": 1}
+
+
+def saturation(shape: Shape) -> Jobs:
+    """`saturation.pdf`: behind dead neurons."""
+    before = dead(shape)
+    del before["plot_dead"]
+    return before | {"estimate_saturation": 1, "plot_saturation": 1}
+
+
 def everything(shape: Shape) -> Jobs:
     """A bare run: what several findings share is done once, and dead neurons take the most of it."""
     ngrams = detectors(shape) | coverage(shape)
+    others = updates(shape) | saturation(shape)
     by_position = positional(shape) | {"find_full_windows": 1} if shape.by_position else {}
-    return dead(shape) | ngrams | by_position | dead(shape) | {"join_summary": 1, "join_provenance": 1}
+    return dead(shape) | ngrams | by_position | others | dead(shape) | {"join_summary": 1, "join_provenance": 1}

@@ -11,12 +11,18 @@ from neuroncensus.errors import CensusError
 from neuroncensus.files import atomic_path
 from neuroncensus.models.architecture import Architecture
 from neuroncensus.report.calibration import LARGEST, calibration_shape, measure_rate
-from neuroncensus.report.costs import Plan, price
+from neuroncensus.report.costs import SLOWER, Plan, price
 from neuroncensus.report.jobmemory import BLOCKS, ITEMSIZE, Memory, device_shortage
 from neuroncensus.report.terms import Domain, Rate, Settings
 from neuroncensus.report.units import counted, prefixed, shown_bytes, shown_flops, shown_seconds
 
 log = logging.getLogger(__name__)
+
+UPDATES_66B = (
+    "28 minutes, 1.15 times its bare products, and 3.2 GB on 2 cores that others used too (extrapolated from 4 of its 56 blocks of "
+    "neurons); 64 of them are 30 hours."
+)
+"""Measured by `benchmarks/updates.py`."""
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:
@@ -31,8 +37,8 @@ def _totals(plan: Plan) -> str:
     disk = sum(size for _, size, _ in plan.disk)
     return (
         f"A census of {settings.model} on corpus {settings.corpus}: {counted(plan.positions, 'position')} in "
-        f"{counted(plan.shards, 'shard')} go through {counted(plan.architecture.n_layers, 'layer')}, which is "
-        f"{shown_flops(everything.flops)} FLOP in {counted(sum(everything.jobs.values()), 'job')}: "
+        f"{counted(plan.shards, 'shard')} go through {counted(plan.architecture.n_layers, 'layer')}, which is with all "
+        f"that reads the weights {shown_flops(everything.flops)} FLOP in {counted(sum(everything.jobs.values()), 'job')}: "
         f"about **{shown_seconds(everything.seconds)}** on one device. "
         f"A collect job needs {shown_bytes(plan.host.total)} of memory{place}. "
         f"{shown_bytes(disk)} of disk are written at most."
@@ -104,6 +110,24 @@ def _ngram_lines(settings: Settings) -> list[str]:
     ]
 
 
+def _extra_lines(plan: Plan) -> list[str]:
+    """What updates and ablations take, and the memory of the job that has more than a collect job's parts to hold."""
+    settings = plan.settings
+    rows = [(extra.rule, shown_flops(extra.flops), shown_bytes(extra.weights_read), shown_seconds(extra.seconds)) for extra in plan.extras]
+    half = f" On CUDA its products are taken to be {SLOWER['cuda']} times as slow as half precision's." if settings.device == "cuda" else ""
+    return [
+        "## What neurons write, beside the collection",
+        "",
+        *_table(("job", "FLOP", "weights read", "time"), rows),
+        f"project_updates multiplies every update with the embedding of every token, in float32, a layer in memory at a time.{half} "
+        f"A layer of the 66b shape took {UPDATES_66B} collect_ablation zeroes at most {settings.ablation_detectors} token detectors "
+        f"of a layer, each in {settings.ablation_contexts} contexts of T / 2 positions on average, with {settings.ablation_matched} "
+        "neurons beside each (`ablation`); contexts of more than a shard's positions go up in turns.",
+        "",
+        *_memory_lines("Memory of project_updates, host", plan.projection),
+    ]
+
+
 def _memory_lines(title: str, memory: Memory) -> list[str]:
     rows = [(part.name, f"`{part.formula}`", part.phase or "always", shown_bytes(part.bytes)) for part in memory.parts]
     rows.append(("**at most together**", "", "", f"**{shown_bytes(memory.total)}**"))
@@ -117,7 +141,7 @@ def _assumptions(plan: Plan) -> list[str]:
         f"Symbols: {sizes}; i {ITEMSIZE[settings.dtype]} bytes of a number ({settings.dtype}); p weights of a block, "
         f"{shown_bytes(plan.block)} in all; S positions of the largest shard; b rows of a batch; "
         f"m {len(settings.n)} sizes of n-grams; r {settings.series // len(settings.n)}: 2 with their null, else 1; "
-        f"K {settings.most}, the most n-grams that a finding asks about.",
+        f"K {settings.most}, the most n-grams that a finding asks about; R neurons of a block of updates.",
         "A position costs a layer `2 (4 d^2 + 2 d F)` FLOP in products and `4 T d / 2` in causal attention.",
         "Every window is full. Shorter ones need less attention; batches of unlike windows are padded by a seventh at most, and the "
         "residual stream and the bits with them.",
@@ -155,6 +179,7 @@ def write_plan(plan: Plan, path: Path) -> None:
     lines += _memory_lines("Memory of a collect job, host", plan.host)
     if plan.device:
         lines += _memory_lines("Memory of a collect job, device", plan.device)
+    lines += _extra_lines(plan)
     lines += ["## Disk, at most", "", *_table(("what", "size", "note"), disk)]
     lines += ["## Text", "", *_table(("part", "domain", "positions", "shards"), texts), *_assumptions(plan)]
     with atomic_path(path) as partial:

@@ -7,10 +7,14 @@ from pathlib import Path
 import polars
 
 from neuroncensus.files import atomic_path
+from neuroncensus.findings.ablation import summarize_ablation
 from neuroncensus.findings.coverage import summarize_coverage
 from neuroncensus.findings.dead import summarize_dead
 from neuroncensus.findings.detectors import summarize_detectors
 from neuroncensus.findings.positional import summarize_positional
+from neuroncensus.findings.saturation import summarize_saturation
+from neuroncensus.findings.trigger_updates import summarize_trigger_updates
+from neuroncensus.findings.updates import summarize_updates
 from neuroncensus.models.architecture import read_json
 from neuroncensus.tablefiles import read_metadata, read_table
 
@@ -27,19 +31,28 @@ def join_summary(files: Mapping[str, Path], out: Path) -> None:
     """Write the numbers behind a model's figures.
 
     Args:
-        files: tables of the model by name: `dead`, `coverage`, `detectors`, `detector_ngrams`, and where there are any `positional` and
-            `profiles`; `full_windows` (`neuroncensus.corpora.fullwindows`) where the corpus names domains for positions.
+        files: tables of the model by name: `dead`, `saturation`, `coverage`, `detectors`, `detector_ngrams`, `updates`, `trigger_updates`,
+            `ablation`, and where there are any `positional` and `profiles`; `full_windows` (`neuroncensus.corpora.fullwindows`) where the
+            corpus names domains for positions.
         out: the JSON file. What is left out says why, under `left_out`.
     """
-    table = {name: polars.DataFrame(read_table(path)) for name, path in files.items() if name != "full_windows"}
+    columns = {"updates": ["layer", "neuron", "kurtosis"]}
+    table = {name: polars.DataFrame(read_table(path, columns.get(name))) for name, path in files.items() if name != "full_windows"}
     told = {name: read_metadata(files[name]) for name in table}
+    bootstrap = [told["trigger_updates"][key] for key in ("resamples", "seed")]
     summary = {key: told["dead"][key] for key in ("model", "corpus", "window", "windows", "dtype")} | {
         "dead": summarize_dead(table["dead"]),
+        "saturation": summarize_saturation(table["saturation"], table["dead"]),
         "coverage": summarize_coverage(table["coverage"], told["coverage"]),
         "detectors": summarize_detectors(table["detectors"], table["detector_ngrams"], told["detectors"]),
         "positional": summarize_positional(table["positional"], table["profiles"], told["positional"])
         if "positional" in table
         else {"left_out": _left_out(told["dead"]["corpus"], files.get("full_windows"))},
+        "updates": {
+            "triggers": summarize_trigger_updates(table["trigger_updates"], told["trigger_updates"]),
+            "ablation": summarize_ablation(table["ablation"], told["ablation"], *bootstrap),
+            "kurtosis": summarize_updates(table["updates"], table["trigger_updates"], table.get("positional")),
+        },
     }
     with atomic_path(out) as partial:
         partial.write_text(json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")

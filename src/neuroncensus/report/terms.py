@@ -27,6 +27,7 @@ class Settings:
         most: the largest number of n-grams that a finding asks about.
         stored: number format of the checkpoint.
         origin: where it comes from: `folder`, `training` or `hub`.
+        ablation_detectors, ablation_contexts, ablation_matched: as in `ablation`.
         training_positions: positions of the training run, for a model that the workflow trains.
         checkpoint: bytes of the files of a Hub model together, where the configuration says them.
         downloads: jobs of the Hub by rule: for the text of core, of all, or of what positions are counted in, with its tokenizer
@@ -48,6 +49,9 @@ class Settings:
     most: int
     stored: str
     origin: str
+    ablation_detectors: int
+    ablation_contexts: int
+    ablation_matched: int
     training_positions: int = 0
     checkpoint: int | None = None
     downloads: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
