@@ -187,6 +187,11 @@ def test_every_object_refuses_unknown_keys():
         ),
         ("corpora/text/core/prose/split", "train", r"unknown key corpora.text.core.prose.split: a text source with path does not read it"),
         ("corpora/text/extra/prose/path", "b", r"corpora.text.extra.prose differs from corpora.text.core.prose in more than tokens"),
+        (
+            "corpora/text",
+            {"core": {"all": {"path": "*", "tokens": 9}}, "positions": ["all"]},
+            "corpora.text.positions names the domain all, which",
+        ),
         ("corpora/text/positions", ["pros"], r"corpora.text.positions names the unknown domain pros: did you mean prose\?"),
         ("corpora/text/window", 1, r"corpora.text.window is 1 but must be at least 2"),
         ("corpora/text/windows", "last", r'corpora.text.windows is "last" but must be one of all, first'),

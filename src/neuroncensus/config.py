@@ -183,6 +183,8 @@ def _check_corpus(name: str, corpus: dict) -> None:
     core, extra = corpus["core"], corpus.get("extra", {})
     for domain in corpus.get("positions", []):
         _require_known(f"corpora.{name}.positions", domain, "domain", [*core, *extra])
+        if domain == "all":  # what profiles.parquet calls them together
+            raise CensusError(f"corpora.{name}.positions names the domain all, which is what all of them are called together: rename it")
     for domain in extra:
         if domain in core:
             same = [{"field": "text"} | part[domain] | {"tokens": None} for part in (core, extra)]

@@ -204,7 +204,7 @@ PROFILES = Table(
     (
         LAYER,
         NEURON,
-        ("domain", TEXT, "domain under `positions`; `all` of them together first"),
+        ("domain", TEXT, "domain under `positions`, or `all` of them together"),
         ("windows", INT, "full windows"),
         ("fr", SHARES, "share of them in which the neuron is active at each position, BOS first"),
     ),

@@ -35,8 +35,15 @@ COLUMNS = {
         **{"layer": INT, "neuron": INT, "tokens": INT, "activations": INT, "activations_bos": INT, "frequency": FLOAT},
         **{"dead": BOOL, "bos_only": BOOL, "bound": FLOAT, "depth": FLOAT, "provably_dead": BOOL},
     },
+    "positional": {
+        **{"layer": INT, "neuron": INT, "windows": INT, "fr": FLOAT, "mutual_information": FLOAT, "mutual_information_text": FLOAT},
+        **{"mutual_information_corrected": FLOAT, "positional": BOOL, "unreliable": BOOL, "type": TEXT, "strong": BOOL, "changes": INT},
+        **{"domain_correlation": FLOAT},
+    },
+    "profiles": {"layer": INT, "neuron": INT, "domain": TEXT, "windows": INT},
 }
-KEYS = {"frequency": ["layer", "neuron", "part", "domain"], "dead": ["layer", "neuron"]}
+KEYS = {"frequency": ["layer", "neuron", "part", "domain"], "dead": ["layer", "neuron"], "positional": ["layer", "neuron"]}
+KEYS["profiles"] = ["layer", "neuron", "domain"]
 SIX_LINES = """\
 models: {mine: {source: checkpoint, corpus: mytext}}
 corpora:

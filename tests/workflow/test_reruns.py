@@ -22,10 +22,12 @@ DEAD = {"classify_dead": 1, "plot_dead": 1} | SATURATION
 REDUCED = {"reduce_stage": 2, "reduce_frequency": 1, "prove_dead": 1, "join_provenance": 1} | DEAD
 UPDATES = {"project_updates": 1, "plot_updates": 1}
 BEHIND_COUNTERS = REDUCED | COUNTED | {"join_summary": 1}
-ALL = {"tokenize_shard": 5, "collect_stage": 5, "collect_last_stage": 5} | ORDERED | BEHIND_COUNTERS
-COLLECTED = {rule: jobs for rule, jobs in ALL.items() if rule not in {"tokenize_shard", *ORDERED}}
+POSITIONAL = {"classify_positional": 1, "plot_positional": 1}
+COLLECTED = {"collect_stage": 5, "collect_last_stage": 5} | BEHIND_COUNTERS | {"reduce_positions": 2} | POSITIONAL
+# Where the text changes, positional neurons are planned once it is known whether there are full windows.
+ALL = {"tokenize_shard": 5, "find_full_windows": 1, "collect_stage": 5, "collect_last_stage": 5} | ORDERED | BEHIND_COUNTERS
 CORE_COLLECTED = COLLECTED | {"collect_stage": 3, "collect_last_stage": 3}
-PLOTS = {f"plot_{name}": 1 for name in ("dead", "coverage", "detectors", "updates", "saturation")}
+PLOTS = {f"plot_{name}": 1 for name in ("dead", "coverage", "detectors", "positional", "updates", "saturation")}
 TOKENIZED = "resources/corpora/mytext/models/mine/window-16"
 
 
@@ -51,7 +53,9 @@ def shards(planned: set[str], top: str = "results/mine/collect") -> set[str]:
         (("coverage", "share"), 0.9, CORE_COLLECTED),
         (("coverage", "rotation_null"), False, CORE_COLLECTED),
         (("coverage", "layers"), "all", CORE_COLLECTED),
-        (("positional", "weak"), 0.2, {}),
+        (("positional", "weak"), 0.2, POSITIONAL | {"join_summary": 1}),
+        (("positional", "mutual_information"), 0.1, POSITIONAL | {"join_summary": 1}),
+        (("positional", "ranges_layer"), 0, {"plot_positional": 1}),
         (("collect", "threads"), 2, COLLECTED | UPDATES),
         (("collect", "batch_tokens"), 64, COLLECTED),
         (("dtype",), "bfloat16", COLLECTED),
@@ -95,7 +99,7 @@ def test_more_tokens_collect_the_last_shard_and_new_ones_and_the_extra_ones(fold
     change_config(folder, 130, "corpora", "mytext", "core", "prose", "tokens")
     run = plan(folder)
     assert shards(run.planned) == shards(run.planned, TOKENIZED) == {"core/prose/1", "core/prose/2", "extra/prose/0"}
-    text = {"tokenize_shard": 3, "order_ngrams": 2, "index_ngrams": 1}
+    text = {"tokenize_shard": 3, "find_full_windows": 1, "order_ngrams": 2, "index_ngrams": 1}
     assert run.rules == text | {"collect_stage": 3, "collect_last_stage": 3} | BEHIND_COUNTERS | {"recollect_ngrams": 4}
 
 
@@ -170,6 +174,7 @@ def test_the_place_of_the_project_is_in_no_record(finished, project):
         ("models/opt.py", COLLECTED),
         ("collect/contexts.py", {"collect_ablation": 1, "plot_updates": 1, "join_summary": 1}),
         ("findings/coverage.py", COVERAGE | {"join_summary": 1}),
+        ("findings/shapes.py", POSITIONAL | {"join_summary": 1}),
         ("findings/covering.py", COUNTED | {"join_summary": 1}),
         ("report/provenance.py", {"join_provenance": 1}),
         ("models/bounds.py", {"prove_dead": 1, "join_summary": 1} | DEAD | UPDATES),

@@ -36,6 +36,7 @@ LEAST_WINDOWS = 30
 """Of a domain, for its curve to be told and compared with another's."""
 LAYERS = ("first_layer", "end_layer")
 ALL = "all"
+"""Of the domains together; `neuroncensus.config` keeps the name free."""
 # Neurons looked at in one go: a layer of a 66b model would be gigabytes of shares.
 CHUNK = 4096
 Counts = tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray]
@@ -181,8 +182,8 @@ def classify_positional(
         threshold: nats above which a neuron is positional.
         settings: widths and thresholds of types.
         out: `positional.parquet`, sorted by layer and neuron.
-        out_profiles: `profiles.parquet`, sorted by layer, neuron and domain, `all` first, without domains of fewer than
-            30 windows.
+        out_profiles: `profiles.parquet`, sorted by layer, neuron and domain, of which `all` is one, without domains of fewer
+            than 30 windows.
 
     Raises:
         CensusError: a file is corrupt, or they are not of one census or not of the weights that `source` is of.
@@ -208,6 +209,7 @@ def _profiles(keys: Sequence[numpy.ndarray], pieces: Sequence[numpy.ndarray], do
     """Curves of some neurons, domains inside."""
     told = {ALL: (numpy.stack(pieces).sum(axis=0, dtype=numpy.int64), sum(domains.values()))}
     told |= {name: (active, windows) for active, (name, windows) in zip(pieces, domains.items(), strict=True) if windows >= LEAST_WINDOWS}
+    told = dict(sorted(told.items()))
     flat = numpy.stack([active / windows for active, windows in told.values()], axis=1).reshape(-1, pieces[0].shape[1])
     rows = len(keys[0])
     columns = [pyarrow.array(numpy.repeat(key, len(told))) for key in keys]
