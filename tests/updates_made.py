@@ -47,7 +47,7 @@ class Made:
         self.tensors = {name.removeprefix("model.decoder."): tensor.double().numpy() for name, tensor in tensors.items()}
         self.description, self.source = folder / "model.json", folder / "source.json"
         describe_model(self.folder, model="mine", out=self.description)
-        record_source(self.description, self.folder, source="model", revision=None, checksums=None, out=self.source)
+        record_source(self.description, self.folder, source="model", checksums=None, out=self.source)
         self.about = read_description(self.description)
         self.tokens = [i for i in load_tokenizer(self.folder).ids.tolist() if i < vocab]
         self.rows = self.tensors["embed_tokens.weight" if shape.get("tied", True) else "lm_head.weight"]

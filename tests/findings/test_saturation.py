@@ -123,7 +123,7 @@ def make_rare(run: Run) -> None:
         tensors[name] -= torch.linspace(0, 5, len(tensors[name]))
     save_file(tensors, path, metadata={"format": "pt"})
     describe_model(run.model, model="mine", out=run.description)
-    record_source(run.description, run.model, source="model", revision=None, checksums=None, out=run.source)
+    record_source(run.description, run.model, source="model", checksums=None, out=run.source)
 
 
 def seen_so_far(run: Run, threshold: float) -> list[list[int]]:

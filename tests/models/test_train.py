@@ -239,6 +239,16 @@ def test_domains_take_turns_and_every_block_comes_once_an_epoch(folder: Path):
         assert (epochs[0] != epochs[1]).any()
 
 
+def test_text_shorter_than_a_batch_is_told(folder: Path):
+    batches = Batches(folder / "text", ["prose", "other"], 3)
+    shortest = min(map(len, batches.blocks))
+    batches.check_size(2 * shortest)
+    with pytest.raises(
+        CensusError, match=rf"has {shortest} windows, and a batch of batch_windows {2 * shortest + 1} takes {shortest + 1} of"
+    ):
+        batches.check_size(2 * shortest + 1)
+
+
 def test_seed_decides_the_weights(folder: Path, trained: Path, tmp_path: Path):
     train(folder, tmp_path, seed=4)
     assert contents(tmp_path)["checkpoints/step-12/model.safetensors"] != contents(trained)["checkpoints/step-12/model.safetensors"]

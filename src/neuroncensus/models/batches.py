@@ -6,6 +6,8 @@ import numpy
 import torch
 from datasets import Dataset
 
+from neuroncensus.errors import CensusError
+
 BOS = 2
 
 
@@ -19,9 +21,24 @@ class Batches:
     """
 
     def __init__(self, text: Path, domains: list[str], seed: int):
+        self.domains = domains
         self.blocks = [Dataset.load_from_disk(str(text / domain)).with_format("numpy") for domain in domains]
         self.seed = seed
         self._orders: dict[tuple[int, int], numpy.ndarray] = {}
+
+    def check_size(self, count: int) -> None:
+        """Refuse batches of so many windows that a domain would stand in one twice with the same.
+
+        Raises:
+            CensusError: a domain has fewer windows than its share of a batch.
+        """
+        share = -(-count // len(self.blocks))
+        for domain, blocks in zip(self.domains, self.blocks, strict=True):
+            if len(blocks) < share:
+                raise CensusError(
+                    f"domain {domain} of the training text has {len(blocks)} windows, and a batch of batch_windows {count} takes {share} "
+                    "of them: give it more text, or lower batch_windows"
+                )
 
     def _block(self, draw: int) -> numpy.ndarray:
         turn, domain = divmod(draw, len(self.blocks))

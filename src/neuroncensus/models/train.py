@@ -179,7 +179,8 @@ def train_model(
         device: auto, cpu or cuda.
 
     Raises:
-        CensusError: cuda is asked for and there is none; the windows of a step cannot be shared out evenly;
+        CensusError: cuda is asked for and there is none; the windows of a step cannot be shared out evenly, or are more than a
+            domain has;
             the loss or a weight is not finite (names the step; the last good state and checkpoints stay in
             `<out>.partial`).
     """
@@ -189,6 +190,8 @@ def train_model(
         raise CensusError(
             f"batch_windows of the recipe is {recipe['batch_windows']} but must be a multiple of the {accelerator.num_processes} processes"
         )
+    batches = [Batches(folder, list(recipe[part]), recipe["seed"]) for part, folder in (("text", text), ("held_out", held_out))]
+    batches[0].check_size(recipe["batch_windows"])
     vocabulary = len(json.loads((tokenizer / "tokenizer.json").read_text(encoding="utf-8"))["model"]["vocab"])
     model = initial_model(recipe, vocabulary, positions)
     identity = {
@@ -202,7 +205,6 @@ def train_model(
     }
     run = Run(out.with_name(f"{out.name}.partial"), identity, accelerator, model, make_optimizer(recipe, model))
     run.start()
-    batches = [Batches(folder, list(recipe[part]), recipe["seed"]) for part, folder in (("text", text), ("held_out", held_out))]
     _train(run, recipe, *batches, tokenizer)
     if accelerator.is_main_process:
         with atomic_path(loss_table) as path:
