@@ -28,8 +28,8 @@ from neuroncensus.findings.dead import classify_dead
 from neuroncensus.findings.frequency import reduce_frequency, reduce_stage
 from neuroncensus.findings.ngramcounts import ShardFiles
 from neuroncensus.findings.ngrams import reduce_ngrams
-from neuroncensus.findings.positional import classify_positional, reduce_positions
-from neuroncensus.findings.shapes import ShapeSettings
+from neuroncensus.findings.positional import classify_positional
+from neuroncensus.findings.positioncounts import reduce_positions
 from neuroncensus.models.architecture import read_architecture
 from neuroncensus.models.description import Description
 from neuroncensus.models.origin import record_source
@@ -156,7 +156,7 @@ def _positions(folder: Path, files: list[Path]) -> float:
     start = time.perf_counter()
     total = folder / "positions.parquet"
     reduce_positions(files, folder / "model.json", total)
-    shapes = ShapeSettings(half_width=1 / 512, interval=1 / 128, weak=0.10, strong=0.01, explained=0.90)
+    shapes = {"half_width": 1 / 512, "interval": 1 / 128, "weak": 0.10, "strong": 0.01, "explained": 0.90}
     classify_positional([total], folder / "source.json", 0.05, shapes, folder / "positional.parquet", folder / "profiles.parquet")
     return time.perf_counter() - start
 

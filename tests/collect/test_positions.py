@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from neuroncensus.collect.batches import make_batches
 from neuroncensus.collect.observation import Wanted, observe_compiled, observe_with_torch
 from neuroncensus.collect.positions import PositionRecorder
+from neuroncensus.tablefiles import unpacked
 from neuroncensus.tables import POSITION_COUNTERS
 
 
@@ -40,7 +41,7 @@ def test_full_windows_are_counted_position_by_position(observe, window, lengths,
         table = written.pop()
         assert not written
         assert table.schema.equals(POSITION_COUNTERS.schema)
-        found = polars.DataFrame(table)
         full = [value > 0 for value in values if len(value) == window]
         counts = sum(full, start=numpy.zeros((window, neurons), dtype=int))  # (T, F)
-        assert found.rows() == [(layer, neuron, counts[:, neuron].tolist()) for neuron in range(neurons)]
+        assert polars.DataFrame(table)["layer", "neuron"].rows() == [(layer, neuron) for neuron in range(neurons)]
+        assert (unpacked(table["windows_active"], window) == counts.T).all()

@@ -16,7 +16,7 @@ from neuroncensus.collect.shard import Ngrams, Positions, collect_shard
 from neuroncensus.corpora.ngrams import order_shard, write_order
 from neuroncensus.corpora.shards import read_shard
 from neuroncensus.errors import CensusError
-from neuroncensus.tablefiles import read_metadata, read_table, write_table
+from neuroncensus.tablefiles import read_metadata, read_table, unpacked, write_table
 from neuroncensus.tables import NGRAM_COUNTERS, OPEN_NGRAMS, POSITION_COUNTERS
 
 SIZES = [1, 2, 3]
@@ -113,8 +113,9 @@ def test_counters_equal_a_naive_count(tmp_path, layers, stages, covered):
     table = pyarrow.concat_tables(read_table(positions) for _, positions in files)
     assert table.schema.equals(POSITION_COUNTERS.schema)
     at_position = sum(full).transpose(0, 2, 1)  # (layers, F, T)
-    counted = [(layer, neuron, at_position[layer, neuron].tolist()) for layer in range(4) for neuron in range(64)]
-    assert polars.DataFrame(table).rows() == counted
+    assert polars.DataFrame(table)["layer", "neuron"].rows() == [(layer, neuron) for layer in range(4) for neuron in range(64)]
+    counted = numpy.concatenate([unpacked(read_table(positions)["windows_active"], WINDOW) for _, positions in files])
+    assert (counted == at_position.reshape(-1, WINDOW)).all()
     for _, positions in files:
         assert read_metadata(positions)["full_windows"] == len(full)
 

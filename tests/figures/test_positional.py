@@ -43,7 +43,7 @@ def make(
     write_table(pyarrow.table([*keys, column], schema=POSITION_COUNTERS.schema), folder / "total.parquet", told)
     (folder / "source.json").write_text(json.dumps({"model_digest": "d", "source": "made", "revision": None}), encoding="utf-8")
     files = [folder / "total.parquet"], folder / "source.json"
-    classify_positional(*files, 0.05, PAPERS, folder / "positional.parquet", folder / "profiles.parquet")
+    classify_positional(*files, 0.05, vars(PAPERS), folder / "positional.parquet", folder / "profiles.parquet")
     return folder
 
 

@@ -12,7 +12,8 @@ import pytest
 
 from neuroncensus.errors import CensusError
 from neuroncensus.findings import positional as finding
-from neuroncensus.findings.positional import classify_positional, domain_correlation, reduce_positions, summarize_positional
+from neuroncensus.findings.positional import classify_positional, domain_correlation, summarize_positional
+from neuroncensus.findings.positioncounts import reduce_positions
 from neuroncensus.findings.shapes import TYPES, ShapeSettings
 from neuroncensus.models.description import Description
 from neuroncensus.tablefiles import packed, read_metadata, read_table, unpacked, write_table
@@ -57,7 +58,7 @@ def curves(window=T):
 def classified(folder, paths, threshold=0.05):
     source = folder / "source.json"
     source.write_text(json.dumps({"model_digest": MODEL.digest, "source": "here", "revision": None}), encoding="utf-8")
-    classify_positional(paths, source, threshold, PAPERS, folder / "positional.parquet", folder / "profiles.parquet")
+    classify_positional(paths, source, threshold, vars(PAPERS), folder / "positional.parquet", folder / "profiles.parquet")
     tables = [read_table(folder / f"{name}.parquet") for name in ("positional", "profiles")]
     assert [table.schema.equals(kind.schema) for table, kind in zip(tables, (POSITIONAL, PROFILES), strict=True)] == [True, True]
     return [polars.DataFrame(table) for table in tables]

@@ -21,7 +21,7 @@ from plans_made import BIG, RATE, SETTINGS, TEXT, parts, small
 from shards_made import made_shard, write_made_shard
 
 JOB = JobShape(small(), 24, dtype="float32", device="cpu", skip_silent=False, batch_tokens=50, shard=120)
-D, FFN, ROWS, SHARD = 32, 96, 48, 120
+D, FFN, ROWS, SHARD = 32, 96, 50, 120
 WEIGHTS = 4 * D * D + 2 * D * FFN + 9 * D + FFN
 
 
@@ -32,10 +32,11 @@ def test_memory_is_the_sum_of_its_parts(name):
     staying = 250_000_000 + SHARD * D * size
     blocks = 2 * WEIGHTS * size + ROWS * FFN * size + 24 * FFN + 4 * FFN * (SHARD // 24 + 2)
     embedding = (64 * D + 26 * D + 2 * ROWS * D) * size
-    assert host.total == staying + max(embedding, blocks + 7 * ROWS * D * size) and device is None
+    assert host.total == staying + max(embedding, blocks + 4 * ROWS * D * size) and device is None
     skipping, _ = job_memory(replace(JOB, dtype=name, skip_silent=True))
-    network = 3 * ROWS * D * size + int(0.8 * ROWS * FFN) * size + int(0.8 * D * FFN) * size
-    assert skipping.total == staying + max(embedding, blocks + max(network, 7 * ROWS * D * size))
+    share = {4: 0.8, 2: 0.5}[size]
+    network = 3 * ROWS * D * size + int(share * ROWS * FFN) * size + int(share * D * FFN) * size
+    assert skipping.total == staying + max(embedding, blocks + max(network, 4 * ROWS * D * size))
 
 
 def test_ngrams_and_positions_take_more():
@@ -46,12 +47,12 @@ def test_ngrams_and_positions_take_more():
     assert dict(found) == {
         "order of positions by n-gram": 4 * SHARD * 4,
         "bits of a layer for n-grams": SHARD * FFN // 8,
-        "rows of 2048 neurons": rows,
+        "rows of 512 neurons": rows,
         "bits of 512 neurons in order": 64 * SHARD,
     }
     null = parts(job_memory(replace(job, rotation_null=True))[0])
     assert null["order of positions by n-gram"] == 8 * SHARD * 4 and null["bits of 512 neurons in order"] == 128 * SHARD
-    assert null["rows of 2048 neurons"] == 2 * rows
+    assert null["rows of 512 neurons"] == 2 * rows
     positions = job_memory(replace(JOB, positions=True))[0]
     assert sum(size for _, size in parts(positions).items() - parts(plain).items()) == 3 * 4 * 24 * FFN
     # Once a layer is through: what is turned to rows and written, instead of the batch.
@@ -69,7 +70,8 @@ def test_on_cuda_stream_and_bits_stay_on_the_host_and_the_blocks_do_not():
     # bits; bits; by position.
     counting = 5 * ROWS * D * 4 + 3 * ROWS * FFN + ROWS * FFN // 8 + 4 * 24 * FFN
     found = {part.name: part.bytes for part in device.parts if part.phase == "batch"}
-    assert sum(found.values()) == max(counting, 10 * ROWS * D * 4)
+    # More than attention's seven.
+    assert sum(found.values()) == counting > 7 * ROWS * D * 4
 
 
 def test_66b_goes_through_a_device_of_24_gb():

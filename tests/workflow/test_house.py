@@ -35,7 +35,7 @@ def rules() -> list[Rule]:
     """Every rule with a body of its own; one that uses another's is left out."""
     found = []
     for file in [PROJECT / "Snakefile", *RULE_FILES]:
-        for match in re.finditer(r"^rule (\w+):\n((?:    .*\n|\n)+)", file.read_text(encoding="utf-8") + "\n", re.MULTILINE):
+        for match in re.finditer(r"^(?:rule|checkpoint) (\w+):\n((?:    .*\n|\n)+)", file.read_text(encoding="utf-8") + "\n", re.MULTILINE):
             found.append(Rule(file, match[1], match[2]))
     return found
 

@@ -4,13 +4,12 @@ from neuroncensus.jobs import job
 
 with job(snakemake.log[0]):
     from neuroncensus.findings.positional import classify_positional
-    from neuroncensus.findings.shapes import ShapeSettings
 
     classify_positional(
         [Path(file) for file in snakemake.input.totals],
         Path(snakemake.input.source),
         snakemake.params.threshold,
-        ShapeSettings(**snakemake.params.shapes),
+        snakemake.params.shapes,
         Path(snakemake.output.table),
         Path(snakemake.output.profiles),
     )

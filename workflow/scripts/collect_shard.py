@@ -5,7 +5,6 @@ from neuroncensus.jobs import job
 with job(snakemake.log[0]):
     from neuroncensus.collect.shard import collect_configured
 
-    before = [Path(file) for file in snakemake.input.hidden]
     collect_configured(
         snakemake.params.settings,
         snakemake.params.ngrams,
@@ -20,7 +19,7 @@ with job(snakemake.log[0]):
         domain=snakemake.wildcards.domain,
         shard=int(snakemake.wildcards.shard),
         stage=int(snakemake.wildcards.stage),
-        hidden_before=before[0] if before else None,
+        hidden_before=next(map(Path, snakemake.input.hidden), None),
         hidden_after=Path(snakemake.output.hidden) if "hidden" in snakemake.output.keys() else None,
         out=Path(snakemake.output.counters),
     )

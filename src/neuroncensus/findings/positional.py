@@ -8,8 +8,7 @@ the shape of their activity over positions (`neuroncensus.findings.shapes`).
 """
 
 import itertools
-from collections.abc import Iterator, Sequence
-from importlib.metadata import version
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy
@@ -17,7 +16,7 @@ import polars
 import pyarrow
 
 from neuroncensus.errors import CensusError
-from neuroncensus.findings.agree import check_agree, check_shards
+from neuroncensus.findings.agree import check_agree
 from neuroncensus.findings.information import (
     LEAST_WINDOW,
     corrected_information,
@@ -26,67 +25,18 @@ from neuroncensus.findings.information import (
     unreliable,
 )
 from neuroncensus.findings.oscillation import describe_oscillation
+from neuroncensus.findings.positioncounts import LAYERS, together
 from neuroncensus.findings.shapes import OSCILLATORY, TYPES, ShapeSettings, classify_shapes, count_changes, smooth, type_of
-from neuroncensus.models.description import read_description
 from neuroncensus.models.origin import read_source
-from neuroncensus.tablefiles import corruption_told, lists, packed, read_metadata, read_row_groups, table_writer, unpacked
-from neuroncensus.tables import POSITION_COUNTERS, POSITIONAL, PROFILES
+from neuroncensus.tablefiles import lists, read_metadata, table_writer
+from neuroncensus.tables import POSITIONAL, PROFILES
 
 LEAST_WINDOWS = 30
 """Of a domain, for its curve to be told and compared with another's."""
-LAYERS = ("first_layer", "end_layer")
 ALL = "all"
 """Of the domains together; `neuroncensus.config` keeps the name free."""
 # Neurons looked at in one go: a layer of a 66b model would be gigabytes of shares.
 CHUNK = 4096
-Counts = tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray]
-"""Layer, neuron, (R,), and windows active at each position, (R, T)."""
-
-
-def _together(files: Sequence[Path], window: int, what: str) -> Iterator[tuple[Counts, ...]]:
-    """Piece by piece the same neurons of every file."""
-    readers = [read_row_groups(path, POSITION_COUNTERS.names, what=what) for path in files]
-    for tables in zip(*readers, strict=True):
-        pieces = []
-        for path, table in zip(files, tables, strict=True):
-            with corruption_told(path, what):
-                pieces.append((table["layer"].to_numpy(), table["neuron"].to_numpy(), unpacked(table["windows_active"], window)))
-            if any(not numpy.array_equal(mine, first) for mine, first in zip(pieces[-1][:2], pieces[0][:2], strict=True)):
-                raise CensusError(f"{what}s {files[0]} and {path} differ in their rows: delete both and run again")
-        yield tuple(pieces)
-
-
-def reduce_positions(shards: Sequence[Path], description: Path, out: Path) -> None:
-    """Add up the position counters of all shards of a domain in one stage.
-
-    Args:
-        shards: counter files of the domain's shards (`neuroncensus.collect.shard`), of core and extra.
-        description: the model's `model.json`.
-        out: parquet of `neuroncensus.tables.POSITION_COUNTERS`, a layer a row group. Its metadata has `windows`, the full ones.
-
-    Raises:
-        CensusError: no window of the domain is full; a file is corrupt, or the shards are not of one census.
-    """
-    told = [(path, read_metadata(path, what="shard file")) for path in shards]
-    check_shards(told, "domain", *LAYERS)
-    path, first = told[0]
-    if first["model_digest"] != read_description(description).digest:
-        raise CensusError(f"shard file {path} is of other weights than {description}: delete it and run again")
-    windows = sum(metadata["full_windows"] for _, metadata in told)
-    if not windows:
-        raise CensusError(
-            f"no full window in domain {first['domain']}: none of its windows has {first['window']} positions, "
-            "so it cannot be under positions: take it out, or lower the window"
-        )
-    metadata = {key: first[key] for key in ("model", "model_digest", "corpus", "domain", "window", "dtype", "device", "threads")}
-    metadata |= {"windows": windows, "version": version("neuroncensus")} | {key: first[key] for key in LAYERS}
-    with table_writer(out, POSITION_COUNTERS.schema, metadata) as write:
-        for pieces in _together(shards, first["window"], "shard file"):
-            layer, neuron, active = pieces[0]
-            total = active.astype(numpy.int32)
-            for _, _, more in pieces[1:]:
-                total += more
-            write(pyarrow.table([pyarrow.array(layer), pyarrow.array(neuron), packed(total)], schema=POSITION_COUNTERS.schema))
 
 
 def domain_correlation(curves: Sequence[numpy.ndarray]) -> numpy.ndarray:
@@ -172,7 +122,7 @@ def _stages(totals: Sequence[Path]) -> tuple[list[list[Path]], dict]:
 
 
 def classify_positional(
-    totals: Sequence[Path], source: Path, threshold: float, settings: ShapeSettings, out: Path, out_profiles: Path
+    totals: Sequence[Path], source: Path, threshold: float, shapes: Mapping[str, float], out: Path, out_profiles: Path
 ) -> None:
     """Make `positional.parquet`, a row a neuron, and `profiles.parquet`, the curves of the positional ones.
 
@@ -180,7 +130,7 @@ def classify_positional(
         totals: what `reduce_positions` wrote, of each stage and in it of each domain, in the order of their names.
         source: the model's `source.json`.
         threshold: nats above which a neuron is positional.
-        settings: widths and thresholds of types.
+        shapes: widths and thresholds of types, the fields of `neuroncensus.findings.shapes.ShapeSettings`.
         out: `positional.parquet`, sorted by layer and neuron.
         out_profiles: `profiles.parquet`, sorted by layer, neuron and domain, of which `all` is one, without domains of fewer
             than 30 windows.
@@ -188,12 +138,12 @@ def classify_positional(
     Raises:
         CensusError: a file is corrupt, or they are not of one census or not of the weights that `source` is of.
     """
-    stages, shared = _stages(totals)
+    settings, (stages, shared) = ShapeSettings(**shapes), _stages(totals)
     domains = shared["domains"]
     windows = list(domains.values())
     shared |= read_source(source, shared["model_digest"]) | {"mutual_information": threshold} | vars(settings)
     with table_writer(out, POSITIONAL.schema, shared) as write, table_writer(out_profiles, PROFILES.schema, shared) as write_profiles:
-        for pieces in itertools.chain.from_iterable(_together(files, shared["window"], "file") for files in stages):
+        for pieces in itertools.chain.from_iterable(together(files, shared["window"], "file") for files in stages):
             layer, neuron, _ = pieces[0]
             for start in range(0, len(layer), CHUNK):
                 here = slice(start, start + CHUNK)
