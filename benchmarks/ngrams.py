@@ -19,12 +19,13 @@ from benchmarks._made import OPT_125M, SPARSE, TINY, Model, Text, make_model, ma
 from neuroncensus.collect.activations import ActivationRecorder
 from neuroncensus.collect.batches import Batch, make_batches
 from neuroncensus.collect.job import Settings, open_job
-from neuroncensus.collect.ngrams import BLOCK, NgramRecorder, NgramSettings
+from neuroncensus.collect.ngrams import NgramRecorder, NgramSettings
 from neuroncensus.collect.observation import Observation
 from neuroncensus.collect.shard import run_stage
 from neuroncensus.collect.words import WORD, words_of
 from neuroncensus.corpora.ngrams import order_shard
 from neuroncensus.corpora.shards import read_shard
+from neuroncensus.sizes import BLOCK
 from neuroncensus.tablefiles import table_writer
 from neuroncensus.tables import NGRAM_COUNTERS
 

@@ -19,8 +19,9 @@ from benchmarks._memory import watched
 from neuroncensus.models.checkpoint import Checkpoint
 from neuroncensus.models.description import read_description
 from neuroncensus.models.projection import Products, Projection
-from neuroncensus.models.updates import LOGITS, layer_updates
+from neuroncensus.models.updates import layer_updates
 from neuroncensus.report.updatecosts import projection_memory
+from neuroncensus.sizes import LOGITS
 
 OPT_66B = Shape(1, 9216, 36864, 72)
 TOP, BLOCKS = 10, 2

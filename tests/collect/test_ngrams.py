@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neuroncensus.collect.batches import make_batches
-from neuroncensus.collect.ngrams import BLOCK, NgramRecorder, NgramSettings
+from neuroncensus.collect.ngrams import NgramRecorder, NgramSettings
 from neuroncensus.collect.observation import Wanted, observe_compiled, observe_with_torch
 from neuroncensus.collect.runs import SURELY
 from neuroncensus.corpora.ngrams import order_shard
+from neuroncensus.sizes import BLOCK
 from neuroncensus.tables import NGRAM_COUNTERS
 from shards_made import made_shard, texts
 

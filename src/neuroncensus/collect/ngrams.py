@@ -24,10 +24,10 @@ from neuroncensus.collect.transfer import ToHost, host_empty
 from neuroncensus.collect.words import WORD, words_of
 from neuroncensus.corpora.ngrams import Order, Runs
 from neuroncensus.corpora.shards import Shard
+from neuroncensus.sizes import BLOCK
 from neuroncensus.tables import NGRAM_COUNTERS
 
-# Neurons that are counted at once, and whose rows make one row group, which a reduction reads of every shard at once.
-BLOCK = LINE * WORD
+assert BLOCK == LINE * WORD, "a block is one line of each position's bits"
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,7 @@ import torch.nn.functional as F
 from neuroncensus.errors import CensusError
 from neuroncensus.models.architecture import POSITION_OFFSET, Architecture, expected_tensors, place
 from neuroncensus.models.checkpoint import Checkpoint
-
-# By bytes of a number: above this share of active neurons, gathering the columns costs more than leaving the others out
-# saves. Measured on 2 cores with 4,096 rows; even at 0.9 and more with 4 bytes, at 0.58 (d = 768) to 0.75 (2048) with 2.
-SKIP_AT_MOST = {4: 0.8, 2: 0.5}
+from neuroncensus.sizes import SKIP_AT_MOST
 
 Weights = dict[str, torch.Tensor]
 

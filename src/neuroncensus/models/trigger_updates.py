@@ -24,11 +24,9 @@ from neuroncensus.models.checkpoint import Checkpoint
 from neuroncensus.models.description import check_unchanged, read_description
 from neuroncensus.models.extremes import find_ranks
 from neuroncensus.models.projection import Products, Projection, tokens_of
+from neuroncensus.sizes import LOGITS
 from neuroncensus.tablefiles import read_metadata, table_writer
 from neuroncensus.tables import TRIGGER_UPDATES
-
-LOGITS = 1 << 25
-"""Numbers of a block of logits."""
 
 
 def _places(found: TokenDetectors, projection: Projection) -> list[numpy.ndarray]:

@@ -33,13 +33,11 @@ from neuroncensus.models.extremes import find_extremes, find_kurtosis
 from neuroncensus.models.origin import read_source
 from neuroncensus.models.projection import Products, Projection, read_double, tokens_of
 from neuroncensus.progress import progress
+from neuroncensus.sizes import LOGITS
 from neuroncensus.tablefiles import lists, table_writer
 from neuroncensus.tables import UPDATES
 
 log = logging.getLogger(__name__)
-
-LOGITS = 1 << 25
-"""Numbers of a block of logits: 134 MB in float32."""
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ context that is ablated is T / 2 positions on average through every layer, whose
 """
 
 from neuroncensus.models.architecture import Architecture
-from neuroncensus.models.updates import LOGITS
 from neuroncensus.report.jobmemory import ITEMSIZE, PROCESS, Memory, Part
+from neuroncensus.sizes import LOGITS
 
 # Vectors of a block in float64: updates, rows of the first matrix, both products with gains, and what comes between.
 VECTORS = 6
