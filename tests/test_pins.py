@@ -95,3 +95,26 @@ def test_the_lock_serves_machines_with_and_without_a_gpu(lock: dict) -> None:
     cuda = [name for name in lock["runtime"] if name.startswith(("nvidia-", "cuda-", "triton"))]
     assert not cuda, f"torch brings these where they are needed: {cuda}"
     assert "neuroncensus" not in lock["runtime"]
+
+
+def copied(name: str) -> set[str]:
+    """What a container file takes of the project."""
+    text = (ROOT / "envs" / name).read_text(encoding="utf-8")
+    if name == "Dockerfile":
+        return {source for line in re.findall(r"^COPY (.*) \S+$", text, re.MULTILINE) for source in line.split()}
+    return set(re.findall(r"^    (\S+) /opt/neuroncensus/\1$", text, re.MULTILINE))
+
+
+@pytest.mark.parametrize("name", ["Dockerfile", "apptainer.def"])
+def test_a_container_has_the_lock_the_project_and_its_python(name: str) -> None:
+    text = (ROOT / "envs" / name).read_text(encoding="utf-8")
+    python = next(line for line in yaml.safe_load((ROOT / "envs" / "neuroncensus.yaml").read_text(encoding="utf-8"))["dependencies"][:1])
+    assert re.search(rf"^(?:FROM|From:) python:{python.removeprefix('python=')}-", text, re.MULTILINE)
+    assert "pip install --no-cache-dir -r /opt/neuroncensus/requirements.lock\n" in text
+    assert "pip install --no-cache-dir --no-deps --no-build-isolation --editable /opt/neuroncensus\n" in text
+    taken = copied(name)
+    assert all((ROOT / source).exists() for source in taken)
+    assert taken == {"requirements.lock", "pyproject.toml", "README.md", "LICENSE"} | {
+        "Snakefile",
+        *("config", "envs", "models", "profiles", "src", "workflow"),
+    }

@@ -48,7 +48,7 @@ class Run:
     @property
     def rules(self) -> dict[str, int]:
         """How many jobs of each rule a dry run would run; `all` left out."""
-        names = re.findall(r"^(?:(?:local)?rule|checkpoint) (\w+):$", self.said, re.MULTILINE)
+        names = re.findall(r"^ *(?:(?:local)?rule|checkpoint) (\w+):$", self.said, re.MULTILINE)
         return {name: names.count(name) for name in sorted(set(names)) if name != "all"}
 
     @property

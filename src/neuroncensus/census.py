@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import asdict
+from errno import ENOENT
 from hashlib import sha256
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from neuroncensus.corpora.sources import source_files
 from neuroncensus.corpusfiles import CorpusFiles
 from neuroncensus.digest import code_digest
 from neuroncensus.errors import CensusError
+from neuroncensus.report.needs import Needing
 
 # Where hidden states lie if they are not to lie with the results.
 SCRATCH = "resources/hidden"
@@ -46,6 +48,7 @@ class Census(CorpusFiles):
         check_config(config, project / "config" / "schemas" / "config.schema.yaml")
         super().__init__(config, project)
         self.stages: list[int] = list(range(1, config["collect"]["stages"] + 1))
+        self._needs: dict[str, Needing] = {}
 
     def code(self, script: str) -> str:
         """A digest of a rule's script and of the code that it can reach (`neuroncensus.digest`)."""
@@ -208,6 +211,23 @@ class Census(CorpusFiles):
             | {"checkpoint": entry.get("bytes"), "downloads": self.plan_downloads(model)},
             "compute": {"device": self.config["device"], "dtype": self.config["dtype"], "threads": collect["threads"]},
         }
+
+    @property
+    def gpus(self) -> int:
+        """How many a job that computes asks a scheduler for: one where the configuration says cuda, none where it leaves that open."""
+        return int(self.config["device"] == "cuda")
+
+    def needs(self, model: str, description: str) -> Needing:
+        """What the jobs of a model ask a scheduler for.
+
+        Raises:
+            FileNotFoundError: its shape is not known before `description` is there; Snakemake asks again then.
+        """
+        if model not in self._needs:
+            if not self.shape_is_known(model):
+                raise FileNotFoundError(ENOENT, f"the shape of model {model} is not known yet", description)
+            self._needs[model] = Needing(**self.plan_inputs(model), flops=self.config["plan"]["flops"])
+        return self._needs[model]
 
     def plan_downloads(self, model: str) -> dict[str, dict[str, int]]:
         """Jobs of the Hub by what they are for: the text of some domains with its tokenizer (`core text`), or the model too (`core`)."""

@@ -141,6 +141,12 @@ class ModelSources(HubSources):
             return "training"
         return "hub" if f"models/{model}" in self.hub_sources else "folder"
 
+    def shape_is_known(self, model: str) -> bool:
+        """Whether a model's shape can be told yet: of a Hub model that names none, once its config.json is here."""
+        if self.model_origin(model) != "hub" or "architecture" in self.model_entry(model):
+            return True
+        return (Path(self.model_folder(model)) / CONFIG).exists()
+
     def model_architecture(self, model: str) -> tuple[Architecture, str]:
         """A model's shape and the dtype that it is stored in, from its config.json or recipe, no weight read.
 
@@ -156,7 +162,7 @@ class ModelSources(HubSources):
         if self.model_origin(model) == "hub" and "architecture" in entry:
             config = {"model_type": "opt", **entry["architecture"]}
             return read_architecture(config, f"models.{model}.architecture"), config.get("torch_dtype", "float16")
-        if self.model_origin(model) == "hub" and not (folder / CONFIG).exists():
+        if not self.shape_is_known(model):
             raise CensusError(
                 f"the shape of model {model} is not known before its config.json is here: set models.{model}.architecture, "
                 f"or make results/{model}/model.json first"

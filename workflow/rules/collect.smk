@@ -21,6 +21,8 @@ rule collect_stage:
     conda:
         "../../envs/neuroncensus.yaml"
     threads: config["collect"]["threads"]
+    resources:
+        **asks(lambda needs, wc: needs.collect(wc.part, wc.domain, int(wc.stage))),
     params:
         settings=census.collect_settings(),
         ngrams=lambda wc: census.ngram_settings(wc.part, wc.stage),

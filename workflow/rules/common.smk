@@ -19,6 +19,23 @@ def positional_files(model, *names):
     return [f"results/{model}/{name}" for name in names] if census.all_have_full_windows(found) else []
 
 
+def asks(work):
+    """What a job that computes asks a scheduler for; as much again where an attempt was too little.
+
+    Args:
+        work: from a model's needs (`neuroncensus.report.needs.Needing`) and wildcards to what this job needs.
+    """
+
+    def needs(wildcards, input):
+        return work(census.needs(wildcards.model, input.description), wildcards)
+
+    return {
+        "mem_mb": lambda wildcards, input, attempt: attempt * needs(wildcards, input).mem_mb,
+        "runtime": lambda wildcards, input, attempt: attempt * needs(wildcards, input).minutes,
+        "gpu": census.gpus,
+    }
+
+
 wildcard_constraints:
     model="[^/]+",
     group="[^/]+",

@@ -73,6 +73,8 @@ rule recollect_ngrams:
     conda:
         "../../envs/neuroncensus.yaml"
     threads: config["collect"]["threads"]
+    resources:
+        **asks(lambda needs, wc: needs.recollect(wc.domain)),
     params:
         settings=census.collect_settings(),
         code=census.code("recollect_ngrams"),

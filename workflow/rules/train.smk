@@ -52,6 +52,8 @@ rule train_model:
     conda:
         "../../envs/neuroncensus.yaml"
     threads: lambda wc: config["training"][wc.recipe]["threads"]
+    resources:
+        gpu=census.gpus,
     params:
         recipe=lambda wc: config["training"][wc.recipe],
         device=config["device"],

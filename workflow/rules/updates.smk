@@ -16,6 +16,8 @@ rule project_updates:
     conda:
         "../../envs/neuroncensus.yaml"
     threads: config["collect"]["threads"]
+    resources:
+        **asks(lambda needs, wc: needs.project()),
     params:
         corpus=lambda wc: census.corpus(wc.model),
         top=config["updates"]["top"],
@@ -43,6 +45,8 @@ rule classify_trigger_updates:
     conda:
         "../../envs/neuroncensus.yaml"
     threads: config["collect"]["threads"]
+    resources:
+        gpu=census.gpus,
     params:
         resamples=config["updates"]["resamples"],
         seed=config["updates"]["seed"],
@@ -71,6 +75,8 @@ rule collect_ablation:
     conda:
         "../../envs/neuroncensus.yaml"
     threads: config["collect"]["threads"]
+    resources:
+        **asks(lambda needs, wc: needs.ablate()),
     params:
         settings=census.collect_settings(),
         asked=dict(sorted(config["ablation"].items())),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numba
 import torch
 
+from neuroncensus.collect.leases import lease_cuda
 from neuroncensus.errors import CensusError
 
 
@@ -22,7 +23,7 @@ class Compute:
 
 
 def resolve_compute(device: str, dtype: str, threads: int) -> Compute:
-    """Resolve `auto` on this machine and set torch's threads.
+    """Resolve `auto` on this machine, lease a CUDA device if it is to be one, and set torch's threads.
 
     Args:
         device: auto, cpu or cuda; auto is cuda where torch finds one.
@@ -40,4 +41,4 @@ def resolve_compute(device: str, dtype: str, threads: int) -> Compute:
     torch.set_num_threads(threads)
     most = numba.config.NUMBA_NUM_THREADS  # ty: ignore[missing-attribute]
     numba.set_num_threads(min(threads, most))  # counts do not depend on it
-    return Compute(torch.device(kind), getattr(torch, name), threads)
+    return Compute(lease_cuda() if kind == "cuda" else torch.device("cpu"), getattr(torch, name), threads)

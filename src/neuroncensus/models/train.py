@@ -19,6 +19,7 @@ from accelerate import Accelerator
 from transformers import OPTConfig, OPTForCausalLM
 from transformers.utils import logging as transformers_logging
 
+from neuroncensus.collect.leases import lease_cuda
 from neuroncensus.digest import code_digest
 from neuroncensus.errors import CensusError
 from neuroncensus.files import atomic_path, whole_folder
@@ -128,6 +129,8 @@ def _accelerator(recipe: dict, device: str) -> Accelerator:
     if recipe["precision"] == "fp16" and on_cpu:
         raise CensusError("precision of the recipe is fp16 but the device is cpu, which has bf16 only: set precision to bf16 or no")
     torch.set_num_threads(recipe["threads"])
+    if not on_cpu and "LOCAL_RANK" not in os.environ:  # with several processes accelerate gives each its device
+        lease_cuda()
     return Accelerator(mixed_precision=recipe["precision"], cpu=on_cpu)
 
 

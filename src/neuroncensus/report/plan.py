@@ -219,7 +219,7 @@ def plan_census(
     device = f"cuda ({torch.cuda.get_device_name()})" if here else terms.device
     on = f"{device}, {terms.dtype}" + (f", {counted(resolved.threads, 'thread')}" if terms.device == "cpu" else "")
     width = None if flops else calibration_shape(shape, resolved.dtype.itemsize, LARGEST[terms.device]).d
-    memory = torch.cuda.get_device_properties(0).total_memory if here else None
+    memory = torch.cuda.get_device_properties(resolved.device).total_memory if here else None
     rate = Rate(flops or measure_rate(shape, resolved, window, terms.batch_tokens), on, width, memory)
     plan = price(shape, [Domain(**domain) for domain in domains], window, terms, rate)
     log.info(_rate_sentence(rate, shape.d))
