@@ -4,6 +4,8 @@ Tables are sorted by their key columns in the order given. Counts are int64; lay
 floats float64; a missing value is null.
 """
 
+from collections.abc import Sequence
+
 import pyarrow
 
 from neuroncensus.tablekinds import BOOL, FLOAT, INT, LAYER, NEURON, SHARES, TEXT, Table
@@ -210,6 +212,44 @@ PROFILES = Table(
     ),
 )
 
+# Names that columns of `trigger_updates.parquet` have in `neurons.parquet`, where they would be those of the whole vocabulary.
+TRIGGER_NAMES = {name: f"trigger_{name}" for name in ("mean_logit", "mean_logit_scaled", "mean_logit_centred")}
+
+# Of the contexts of a detector (`neuroncensus.findings.ablation`).
+MEANS = (
+    ("contexts", INT, "contexts in which it was zeroed"),
+    ("log_probability_change", FLOAT, "mean over them of the change of the trigger's log-probability"),
+    ("matched_log_probability_change", FLOAT, "of matched neurons, over the contexts that have at least 3"),
+    ("log_probability_change_difference", FLOAT, "of the detector less that of its matched neurons, over the same contexts"),
+    ("logit_change", FLOAT, "mean over its contexts of the change of the trigger's logit"),
+    ("matched_logit_change", FLOAT, "of matched neurons, over the contexts that have at least 3"),
+    ("logit_change_difference", FLOAT, "of the detector less that of its matched neurons, over the same contexts"),
+)
+
+
+def neurons_table(sizes: Sequence[int | str]) -> Table:
+    """What is one value per neuron in the other tables, side by side.
+
+    Args:
+        sizes: each n of `coverage.n`; a letter where the columns are described and not made.
+    """
+    flag = ("detector", BOOL, "whether it is a detector; if not, the next five are null")
+    of_ngrams = (*COVERAGE.columns[3:], flag, *DETECTORS.columns[5:])
+    by_n = [(f"{name}_{n}", kind, meaning) for n in sizes for name, kind, meaning in of_ngrams]
+    written = [column for column in UPDATES.columns[2:] if not pyarrow.types.is_list(column[1])]
+    # How many tokens it detects stands among the detectors of n = 1.
+    triggers = [(TRIGGER_NAMES.get(name, name), kind, meaning) for name, kind, meaning in TRIGGER_UPDATES.columns[3:]]
+    means = [(f"ablation_{name}", kind, meaning) for name, kind, meaning in MEANS]
+    return Table(
+        "neuron: what is one value per neuron in the tables above. Columns that end in `_n` are there for each n of `coverage.n`; they are "
+        "null of dead neurons and of layers that are not covered. Those from `trigger_mean_logit` on are null of neurons that detect no "
+        "token, those from `ablation_contexts` on also of detectors that were not zeroed, and those from `windows` on only where there "
+        "is no `positional.parquet`",
+        2,
+        (*DEAD.columns, *by_n, *written, *triggers, *means, *POSITIONAL.columns[2:]),
+    )
+
+
 TABLES = {
     "frequency": FREQUENCY,
     "dead": DEAD,
@@ -222,4 +262,5 @@ TABLES = {
     "trigger_updates": TRIGGER_UPDATES,
     "ablation": ABLATION,
     "saturation": SATURATION,
+    "neurons": neurons_table(["n"]),
 }

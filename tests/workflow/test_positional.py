@@ -20,6 +20,7 @@ def test_a_bare_run_has_positional_neurons_where_there_are_full_windows(finished
     assert list(found) == ["prose"] and found["prose"] > 0
     table = polars.read_parquet(finished / "results/mine/positional.parquet")
     assert len(table) == 3 * 24 and table["windows"].unique().to_list() == [found["prose"]]
+    assert polars.read_parquet(finished / "results/mine/neurons.parquet").select(table.columns).equals(table)
     assert summary(finished)["domains"] == found and summary(finished)["overall"]["neurons"] == 72
     assert (finished / "results/mine/positional.pdf").read_bytes().startswith(b"%PDF")
     frequency = polars.read_parquet(finished / "results/mine/frequency.parquet").filter(domain="prose").group_by("layer", "neuron")
@@ -42,6 +43,8 @@ def test_a_domain_without_a_full_window_is_left_out_of_a_bare_run_and_told_where
     assert run.status == 0, run.said
     assert not [name for name in POSITIONAL if (folder / "results/mine" / name).exists()]
     assert summary(folder) == {"left_out": "no full window in domain short"}
+    neurons = polars.read_parquet(folder / "results/mine/neurons.parquet")
+    assert len(neurons) == 2 * 24 and neurons["positional"].null_count() == neurons["type"].null_count() == len(neurons)
     assert snakemake(folder, "-n").nothing_to_do
     for name in POSITIONAL:
         run = snakemake(folder, f"results/mine/{name}")

@@ -21,7 +21,8 @@ SATURATION = {"estimate_saturation": 1, "plot_saturation": 1}
 DEAD = {"classify_dead": 1, "plot_dead": 1} | SATURATION
 REDUCED = {"reduce_stage": 2, "reduce_frequency": 1, "prove_dead": 1, "join_provenance": 1} | DEAD
 UPDATES = {"project_updates": 1, "plot_updates": 1}
-BEHIND_COUNTERS = REDUCED | COUNTED | {"join_summary": 1}
+JOINED = {"join_summary": 1, "join_neurons": 1}
+BEHIND_COUNTERS = REDUCED | COUNTED | JOINED
 POSITIONAL = {"classify_positional": 1, "plot_positional": 1}
 COLLECTED = {"collect_stage": 5, "collect_last_stage": 5} | BEHIND_COUNTERS | {"reduce_positions": 2} | POSITIONAL
 # Where the text changes, positional neurons are planned once it is known whether there are full windows.
@@ -42,19 +43,19 @@ def shards(planned: set[str], top: str = "results/mine/collect") -> set[str]:
     [
         (("figures", "columns"), 1, PLOTS),
         (("figures", "dpi"), 100, PLOTS),
-        (("coverage", "edges"), [5, 30, 500], COVERAGE | {"join_summary": 1}),
-        (("detectors", "rate"), 0.9, DETECTORS | TRIGGERS | {"join_summary": 1}),
-        (("detectors", "covering"), [5, 40, 500], DETECTORS | TRIGGERS | {"join_summary": 1}),
-        (("updates", "top"), 5, UPDATES | {"join_summary": 1}),
-        (("updates", "seed"), 2, {"classify_trigger_updates": 1, "plot_updates": 1, "join_summary": 1}),
-        (("ablation", "contexts"), 2, {"collect_ablation": 1, "plot_updates": 1, "join_summary": 1}),
+        (("coverage", "edges"), [5, 30, 500], COVERAGE | JOINED),
+        (("detectors", "rate"), 0.9, DETECTORS | TRIGGERS | JOINED),
+        (("detectors", "covering"), [5, 40, 500], DETECTORS | TRIGGERS | JOINED),
+        (("updates", "top"), 5, UPDATES | JOINED),
+        (("updates", "seed"), 2, {"classify_trigger_updates": 1, "plot_updates": 1} | JOINED),
+        (("ablation", "contexts"), 2, {"collect_ablation": 1, "plot_updates": 1} | JOINED),
         (("detectors", "covering"), [5, 50, 501], CORE_COLLECTED),
         (("coverage", "edges"), [5, 1000], CORE_COLLECTED),
         (("coverage", "share"), 0.9, CORE_COLLECTED),
         (("coverage", "rotation_null"), False, CORE_COLLECTED),
         (("coverage", "layers"), "all", CORE_COLLECTED),
-        (("positional", "weak"), 0.2, POSITIONAL | {"join_summary": 1}),
-        (("positional", "mutual_information"), 0.1, POSITIONAL | {"join_summary": 1}),
+        (("positional", "weak"), 0.2, POSITIONAL | JOINED),
+        (("positional", "mutual_information"), 0.1, POSITIONAL | JOINED),
         (("positional", "ranges_layer"), 0, {"plot_positional": 1}),
         (("collect", "threads"), 2, COLLECTED | UPDATES),
         (("collect", "batch_tokens"), 64, COLLECTED),
@@ -168,16 +169,17 @@ def test_the_place_of_the_project_is_in_no_record(finished, project):
     [
         ("figures/dead.py", {"plot_dead": 1}),
         ("figures/style.py", PLOTS),
-        ("findings/dead.py", {"classify_dead": 1, "plot_dead": 1, "join_summary": 1} | SATURATION),
+        ("findings/dead.py", {"classify_dead": 1, "plot_dead": 1} | JOINED | SATURATION),
         ("findings/saturation.py", SATURATION | {"join_summary": 1}),
-        ("models/updates.py", UPDATES | {"join_summary": 1}),
+        ("report/neurons.py", {"join_neurons": 1}),
+        ("models/updates.py", UPDATES | JOINED),
         ("models/opt.py", COLLECTED),
-        ("collect/contexts.py", {"collect_ablation": 1, "plot_updates": 1, "join_summary": 1}),
-        ("findings/coverage.py", COVERAGE | {"join_summary": 1}),
-        ("findings/shapes.py", POSITIONAL | {"join_summary": 1}),
-        ("findings/covering.py", COUNTED | {"join_summary": 1}),
+        ("collect/contexts.py", {"collect_ablation": 1, "plot_updates": 1} | JOINED),
+        ("findings/coverage.py", COVERAGE | JOINED),
+        ("findings/shapes.py", POSITIONAL | JOINED),
+        ("findings/covering.py", COUNTED | JOINED),
         ("report/provenance.py", {"join_provenance": 1}),
-        ("models/bounds.py", {"prove_dead": 1, "join_summary": 1} | DEAD | UPDATES),
+        ("models/bounds.py", {"prove_dead": 1} | JOINED | DEAD | UPDATES),
         ("collect/stream.py", COLLECTED),
         ("corpora/windows.py", ALL),
         ("models/train.py", {}),

@@ -43,6 +43,27 @@ rule join_summary:
         "../scripts/join_summary.py"
 
 
+rule join_neurons:
+    input:
+        dead="results/{model}/dead.parquet",
+        coverage="results/{model}/coverage.parquet",
+        detectors="results/{model}/detectors.parquet",
+        updates="results/{model}/updates.parquet",
+        trigger_updates="results/{model}/trigger_updates.parquet",
+        ablation="results/{model}/ablation.parquet",
+        positional=lambda wc: positional_files(wc.model, "positional.parquet"),
+    output:
+        table="results/{model}/neurons.parquet",
+    log:
+        "results/{model}/logs/join_neurons.log",
+    conda:
+        "../../envs/neuroncensus.yaml"
+    params:
+        code=census.code("join_neurons"),
+    script:
+        "../scripts/join_neurons.py"
+
+
 rule join_provenance:
     input:
         description="results/{model}/model.json",

@@ -7,8 +7,8 @@ from neuroncensus.findings.bootstrap import mean_told
 CHANGES = ("log_probability_change", "logit_change")
 
 
-def _by_detector(table: polars.DataFrame) -> polars.DataFrame:
-    """A row a detector: mean changes over its contexts, of it, of its matched neurons, and of it less them where there are some."""
+def average_contexts(table: polars.DataFrame) -> polars.DataFrame:
+    """A row a detector: `contexts`, and mean changes over them, of it, of its matched neurons, and of it less them where there are some."""
     means = []
     for name in CHANGES:
         matched = polars.col(f"matched_{name}")
@@ -33,7 +33,7 @@ def summarize_ablation(table: polars.DataFrame, metadata: dict, resamples: int, 
         `raises_logit` is the share of detectors without which the trigger's logit is higher, `above_matched` the share of those
         with matched neurons without which it rises more than without these.
     """
-    detectors = _by_detector(table)
+    detectors = average_contexts(table)
 
     def share(flags: polars.Series) -> float | None:
         flags = flags.drop_nulls()

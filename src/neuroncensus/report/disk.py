@@ -13,6 +13,8 @@ from neuroncensus.report.terms import Domain, Settings
 COUNTER_ROW, FREQUENCY_ROW, NEURON_ROW, COVERING_ROW = 42, 80, 130, 200
 # A neuron's updates: four lists of 10 tokens and their logits, and three numbers; half of it without a final LayerNorm.
 UPDATE_ROW = 520
+# A row of neurons.parquet: its columns of all n, and those of each n of a layer covered.
+JOINED_ROW, JOINED_NGRAM_ROW = 330, 90
 # A window's document and start beside its tokens of 4 bytes.
 WINDOW_ROW = 20
 # As files, measured on the text and the neurons of opt-nano: a position in the order by n-gram; a distinct n-gram in its shard
@@ -47,7 +49,7 @@ def disk_taken(
     pairs = NGRAM_COUNTER * covered * settings.series * sum(domain.shards for domain in core)
     by_position = POSITION_COUNTER * neurons * window * sum(domain.shards for domain in domains if domain.positions)
     results = neurons * (2 * FREQUENCY_ROW * len(domains) + 2 * NEURON_ROW) + covered * len(settings.n) * COVERING_ROW
-    results += neurons * UPDATE_ROW
+    results += neurons * (UPDATE_ROW + JOINED_ROW) + covered * len(settings.n) * JOINED_NGRAM_ROW
     origins = {"folder": (0, "nothing: read in place"), "training": (checkpoint, "the model that is trained"), "hub": (checkpoint, "once")}
     shared = "shared by models with this tokenizer"
     each = "a neuron, n and shard of core" + (", and again for the null" if settings.rotation_null else "")

@@ -1,0 +1,108 @@
+"""`neurons.parquet`: what is one value per neuron in the tables of a model, side by side."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import polars
+import pyarrow
+
+from neuroncensus.findings.ablation import CHANGES, average_contexts
+from neuroncensus.findings.agree import check_agree
+from neuroncensus.tablefiles import read_metadata, read_row_groups, table_writer
+from neuroncensus.tablekinds import Table
+from neuroncensus.tables import COVERAGE, DEAD, DETECTORS, POSITIONAL, TRIGGER_NAMES, neurons_table
+from neuroncensus.updatetables import ABLATION, TRIGGER_UPDATES, UPDATES
+
+NEURON = ["layer", "neuron"]
+CHANGED = [f"{prefix}{name}" for name in CHANGES for prefix in ("", "matched_")]
+# The columns that are read of each table beside `dead`. A detector's activations and covering number are those of coverage.
+SOURCES = {
+    "coverage": (COVERAGE, COVERAGE.names),
+    "detectors": (DETECTORS, [name for name in DETECTORS.names if name not in ("activations", "covering")]),
+    "updates": (UPDATES, [name for name, kind, _ in UPDATES.columns if not pyarrow.types.is_list(kind)]),
+    "trigger_updates": (TRIGGER_UPDATES, [name for name in TRIGGER_UPDATES.names if name != "detected"]),
+    "ablation": (ABLATION, [*NEURON, *CHANGED]),
+    "positional": (POSITIONAL, POSITIONAL.names),
+}
+
+
+def _by_layer(path: Path, columns: Sequence[str]) -> Iterator[polars.DataFrame]:
+    """The rows of a table that is sorted by layer, those of a layer together."""
+    held: list[polars.DataFrame] = []
+    for piece in read_row_groups(path, columns):
+        for part in polars.DataFrame(piece).partition_by("layer", maintain_order=True):
+            if held and held[0]["layer"][0] != part["layer"][0]:
+                yield polars.concat(held)
+                held = []
+            held.append(part)
+    if held:
+        yield polars.concat(held)
+
+
+class _Layers:
+    """The columns of a table that are wanted, to be asked for its layers in rising order; a table without a file has no rows."""
+
+    def __init__(self, path: Path | None, table: Table, columns: Sequence[str]):
+        self.nothing = polars.DataFrame(table.schema.empty_table().select(columns))
+        self._parts = iter([]) if path is None else _by_layer(path, columns)
+        self._next = next(self._parts, None)
+
+    def rows(self, layer: int) -> polars.DataFrame:
+        """The rows of a layer, which may be none."""
+        if self._next is None or self._next["layer"][0] != layer:
+            return self.nothing
+        found, self._next = self._next, next(self._parts, None)
+        return found
+
+
+def _spread(table: polars.DataFrame, n: int) -> polars.DataFrame:
+    """The rows of one n, its columns named after it."""
+    rows = table.filter(polars.col("n") == n).drop("n")
+    return rows.rename({name: f"{name}_{n}" for name in rows.columns if name not in NEURON})
+
+
+def _joined(table: polars.DataFrame, found: Mapping[str, polars.DataFrame], sizes: Sequence[int]) -> polars.DataFrame:
+    """Rows of `neurons.parquet` of one layer; `table`: those of `dead`."""
+    beside = [_spread(found[name], n) for n in sizes for name in ("coverage", "detectors")]
+    means = average_contexts(found["ablation"])
+    beside += [found["updates"], found["trigger_updates"].rename(TRIGGER_NAMES)]
+    beside += [means.rename({name: f"ablation_{name}" for name in means.columns if name not in NEURON}), found["positional"]]
+    for other in beside:
+        table = table.join(other, on=NEURON, how="left", maintain_order="left", validate="1:1")
+    # Coverage has a row for every neuron that could be a detector.
+    flags = [polars.when(polars.col(f"class_{n}").is_not_null()).then(polars.col(f"detected_{n}").is_not_null()) for n in sizes]
+    return table.with_columns(**{f"detector_{n}": flag for n, flag in zip(sizes, flags, strict=True)})
+
+
+def _agreed(files: Mapping[str, Path]) -> dict:
+    """The settings of `dead.parquet`, and by name of another table those that it does not have, or has otherwise."""
+    told = {name: read_metadata(file) for name, file in files.items()}
+    metadata = told.pop("dead")
+    for name, other in told.items():
+        # Updates are of the weights as they are stored, on whatever device there was.
+        compared = {key: value for key, value in other.items() if name != "updates" or key not in ("dtype", "device")}
+        check_agree((files["dead"], metadata), (files[name], compared))
+    return metadata | {
+        name: {key: value for key, value in other.items() if key not in metadata or metadata[key] != value} for name, other in told.items()
+    }
+
+
+def join_neurons(files: Mapping[str, Path], out: Path) -> None:
+    """Make `neurons.parquet`, a row a neuron; one layer of the tables is joined at a time.
+
+    Args:
+        files: tables of the model by name: `dead`, `coverage`, `detectors`, `updates`, `trigger_updates`, `ablation`, and `positional` if
+            there is one; without it its columns are null.
+        out: `neurons.parquet`, sorted by layer and neuron. Its metadata are those of `dead`; what another table has
+            beside them, or otherwise, is under its name.
+
+    Raises:
+        CensusError: a file is corrupt, or they are not of one census.
+    """
+    metadata, sizes = _agreed(files), read_metadata(files["coverage"])["n"]
+    schema = neurons_table(sizes).schema
+    tables = {name: _Layers(files.get(name), table, columns) for name, (table, columns) in SOURCES.items()}
+    with table_writer(out, schema, metadata) as write:
+        for dead in _by_layer(files["dead"], DEAD.names):
+            found = {name: table.rows(dead["layer"][0]) for name, table in tables.items()}
+            write(_joined(dead, found, sizes).select(schema.names).to_arrow().cast(schema))
