@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -21,8 +22,7 @@ HERE += ["--default-resources", "mem_mb=500*attempt", "runtime=10", "--slurm-log
 def small_folder(folder: Path) -> Path:
     """A user's folder whose every finding takes few jobs: one shard of one domain."""
     make_folder(folder)
-    change_config(folder, {"prose": {"path": "data/*.jsonl", "tokens": 100}}, "corpora", "mytext", "core")
-    change_config(folder, {}, "corpora", "mytext", "extra")
+    change_config(folder, {"core": {"prose": {"path": "data/*.jsonl", "tokens": 100}}, "positions": ["prose"]}, "corpora", "mytext")
     change_config(folder, 100, "collect", "shard_tokens")
     return folder
 
@@ -40,17 +40,20 @@ def test_the_profile_plans_the_same_jobs(tmp_path, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def slurm(tmp_path_factory):
+def slurm():
     """A running SLURM's folder; skipped where its packages can neither be found nor installed."""
     if os.geteuid() != 0 or (shutil.which("slurmctld") is None and shutil.which("apt-get") is None):
         pytest.skip("a SLURM of its own needs root, and Debian's packages slurmctld, slurmd, slurm-client and munge")
-    folder = tmp_path_factory.mktemp("slurm")
+    # munged wants every folder above its socket open to all.
+    folder = Path(tempfile.mkdtemp(prefix="slurm-"))
+    folder.chmod(0o755)
     done = subprocess.run([SCRIPTS / "up.sh", folder], capture_output=True, text=True, check=False, timeout=280)
     try:
         assert done.returncode == 0, done.stderr
         yield folder
     finally:
         subprocess.run([SCRIPTS / "down.sh", folder], check=True, timeout=120)
+        shutil.rmtree(folder)
 
 
 def queue(slurm: Path) -> list[tuple[str, str, str]]:
