@@ -13,6 +13,8 @@ import pytest
 
 from workflow_runs import DEAD_PDF, command, contents, copy_folder, environment, snakemake
 
+# What takes every job that collects or reduces; figures and what joins tables are as good as these.
+TABLES = [f"results/mine/{name}.parquet" for name in ("dead", "coverage", "detectors", "positional", "ablation", "updates")]
 COUNTERS = "results/mine/collect/core/prose/0/stage-1.parquet"
 
 
@@ -99,7 +101,7 @@ def test_a_killed_collection_is_done_again(folder, finished):
 def test_everything_killed_at_random_moments(finished, tmp_path, seed):
     folder, draw, kills = empty(finished, tmp_path / "killed"), random.Random(seed), 0
     for _ in range(4):
-        run = Started(folder)
+        run = Started(folder, *TABLES)
         moment = time.monotonic() + draw.uniform(2, 20)
         if not run.until(lambda moment=moment: time.monotonic() > moment):
             break
@@ -108,7 +110,7 @@ def test_everything_killed_at_random_moments(finished, tmp_path, seed):
         assert not [file for file in contents(folder) if not Path(file).name.startswith(".") and not (folder / file).stat().st_size]
         snakemake(folder, "--unlock")
     assert kills
-    complete(folder, finished)
+    complete(folder, finished, *TABLES)
 
 
 @pytest.mark.slow
