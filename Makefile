@@ -73,7 +73,7 @@ retrain: $(INSTALLED) ## train the bundled model again, from its recipe (an hour
 
 docs: $(INSTALLED) ## docs/tables.md and docs/config.md from the schemas, and the picture of the rules (needs graphviz)
 	.venv/bin/python tools/docs.py
-	$(SNAKEMAKE) --quiet all --rulegraph | dot -Tsvg > docs/images/rulegraph.svg
+	$(SNAKEMAKE) --quiet all --rulegraph -- all results/opt-nano/positional.pdf | dot -Tsvg > docs/images/rulegraph.svg
 
 lock: ## resolve the pins of pyproject.toml into requirements.lock, requirements-bench.lock and envs/
 	$(CHECK_PYTHON)
