@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy
 import torch
 
-from benchmarks._common import BATCH_TOKENS, THREADS, Options, Row, main
+from benchmarks._common import THREADS, Options, Row, main
 from benchmarks._made import OPT_125M, TINY, Model, make_model
 from neuroncensus.collect.batches import Batch
 from neuroncensus.collect.devices import resolve_compute
@@ -24,8 +24,8 @@ from neuroncensus.tablefiles import table_writer
 from neuroncensus.tables import POSITION_COUNTERS
 
 WINDOWS, PASSES = (512, 2048), 10
-SHARD = 1_000_000
-"""Positions of a shard, as the configuration has them."""
+SHARD, BATCH = 1_000_000, 16_384
+"""Positions of a shard and of a batch, as the configuration has them."""
 
 
 def _least(work: Callable[[], object], passes: int) -> float:
@@ -42,7 +42,7 @@ def _least(work: Callable[[], object], passes: int) -> float:
 def _row(model: Model, window: int, dtype: str, passes: int, out: Path) -> Row:
     compute = resolve_compute("cpu", dtype, THREADS)
     neurons, d = model.architecture.ffn, model.architecture.d
-    windows = max(BATCH_TOKENS // window, 1)
+    windows = max(BATCH // window, 1)
     batch = Batch(numpy.arange(windows), numpy.full(windows, window), 0)
     with Checkpoint(model.folder) as checkpoint:
         block = load_block(checkpoint, model.architecture, 0, compute.dtype, compute.device)
