@@ -82,7 +82,8 @@ def complete(folder: Path, finished: Path, *targets: str) -> None:
     made, wanted = contents(folder), contents(finished)
     assert made.items() <= wanted.items() if targets else made == wanted
     assert {*targets} <= made.keys()
-    assert snakemake(folder, "-n", *targets).nothing_to_do
+    # Counters that are asked for by name want the hidden states beside them too, which were temporary.
+    assert snakemake(folder, "-n", *(target for target in targets if "/collect/" not in target)).nothing_to_do
 
 
 def test_a_killed_collection_is_done_again(folder, finished):
