@@ -51,6 +51,11 @@ class Run:
         names = re.findall(r"^ *(?:(?:local)?rule|checkpoint) (\w+):$", self.said, re.MULTILINE)
         return {name: names.count(name) for name in sorted(set(names)) if name != "all"}
 
+    def resources(self, rule: str) -> str | None:
+        """What a dry run says that the first job of a rule would ask for."""
+        found = re.search(rf"^rule {rule}:\n(?:    .*\n)*?    resources: (.*)$", self.said, re.MULTILINE)
+        return found and found[1]
+
     @property
     def nothing_to_do(self) -> bool:
         """Whether Snakemake found everything made."""

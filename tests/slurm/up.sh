@@ -58,8 +58,6 @@ SlurmdParameters=config_overrides
 KillWait=5
 # Longer than Snakemake asks about a job that has ended.
 MinJobAge=3600
-JobCompType=jobcomp/filetxt
-JobCompLoc=$folder/log/jobs.txt
 AccountingStorageType=accounting_storage/none
 JobAcctGatherType=jobacct_gather/none
 DefMemPerCPU=256

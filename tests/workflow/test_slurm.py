@@ -32,11 +32,11 @@ def test_the_profile_plans_the_same_jobs(tmp_path, monkeypatch):
     monkeypatch.chdir(folder)
     asked = plan(folder, "--workflow-profile", PROFILE)
     assert asked.rules == plan(folder).rules
-    said = re.search(r"^rule collect_stage:\n(?:    .*\n)*?    resources: (.*)$", asked.said, re.MULTILINE)
-    assert said and re.search(r"\bmem_mb=3\d\d\b", said[1]) and "runtime=11" in said[1] and "gpu=0" in said[1]
+    needs = asked.resources("collect_stage")
+    assert needs and re.search(r"\bmem_mb=3\d\d\b", needs) and "runtime=11" in needs and "gpu=0" in needs
     change_config(folder, "cuda", "device")
-    said = re.search(r"^rule collect_stage:\n(?:    .*\n)*?    resources: (.*)$", plan(folder).said, re.MULTILINE)
-    assert said and "gpu=1" in said[1]
+    needs = plan(folder).resources("collect_stage")
+    assert needs and "gpu=1" in needs
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def queue(slurm: Path) -> list[tuple[str, str, str]]:
 def test_everything_through_slurm_with_a_job_killed_is_the_same_bytes(slurm, tmp_path):
     folder = small_folder(tmp_path / "through")
     alone = copy_folder(folder, tmp_path / "alone")
-    arguments = [*command(folder, "--workflow-profile", PROFILE, *HERE)]
+    arguments = command(folder, "--workflow-profile", PROFILE, *HERE)
     cores = arguments.index("--cores")
     del arguments[cores : cores + 2]
     told = environment() | {"SLURM_CONF": str(slurm / "etc" / "slurm.conf")}

@@ -6,6 +6,7 @@ import numba
 import torch
 
 from neuroncensus.collect.leases import lease_cuda
+from neuroncensus.dtypes import resolve_dtype
 from neuroncensus.errors import CensusError
 
 
@@ -27,7 +28,7 @@ def resolve_compute(device: str, dtype: str, threads: int) -> Compute:
 
     Args:
         device: auto, cpu or cuda; auto is cuda where torch finds one.
-        dtype: auto, float32, bfloat16 or float16; auto is float16 on cuda and float32 on cpu.
+        dtype: auto, float32, bfloat16 or float16 (`neuroncensus.dtypes`).
         threads: threads torch computes with on the CPU; sums of floats depend on it.
 
     Raises:
@@ -37,8 +38,7 @@ def resolve_compute(device: str, dtype: str, threads: int) -> Compute:
     if device == "cuda" and not found:
         raise CensusError("device is cuda but torch finds no CUDA device: set device to cpu or auto")
     kind = "cuda" if device != "cpu" and found else "cpu"
-    name = {"cuda": "float16", "cpu": "float32"}[kind] if dtype == "auto" else dtype
     torch.set_num_threads(threads)
     most = numba.config.NUMBA_NUM_THREADS  # ty: ignore[missing-attribute]
     numba.set_num_threads(min(threads, most))  # counts do not depend on it
-    return Compute(lease_cuda() if kind == "cuda" else torch.device("cpu"), getattr(torch, name), threads)
+    return Compute(lease_cuda() if kind == "cuda" else torch.device("cpu"), getattr(torch, resolve_dtype(dtype, kind)), threads)

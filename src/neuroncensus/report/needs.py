@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from neuroncensus.collect.stages import stage_layers
+from neuroncensus.dtypes import resolve_dtype
 from neuroncensus.models.architecture import Architecture
 from neuroncensus.report.costs import extras, job_shapes, layer_flops
 from neuroncensus.report.jobmemory import job_memory
@@ -42,8 +43,7 @@ class Needing:
         self.architecture, self.window = Architecture(**architecture), window
         self.domains = [Domain(**domain) for domain in domains]
         device = "cuda" if compute["device"] == "cuda" else "cpu"
-        dtype = {"cuda": "float16", "cpu": "float32"}[device] if compute["dtype"] == "auto" else compute["dtype"]
-        self.settings = Settings(**settings, device=device, dtype=dtype)
+        self.settings = Settings(**settings, device=device, dtype=resolve_dtype(compute["dtype"], device))
         self.rate = Rate(flops or SLOWEST[device] * (compute["threads"] if device == "cpu" else 1), device)
 
     def _asked(self, host: int, seconds: float) -> Needs:

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from neuroncensus.collect.devices import Compute, resolve_compute
+from neuroncensus.dtypes import resolve_dtype
 from neuroncensus.errors import CensusError
 from neuroncensus.files import atomic_path
 from neuroncensus.models.architecture import Architecture
@@ -192,7 +193,7 @@ def _planned_compute(device: str, dtype: str, threads: int, flops: float | None)
         return resolve_compute(device, dtype, threads)
     if flops is None:
         raise CensusError("device is cuda but torch finds no CUDA device to measure: set plan.flops, or set device to cpu or auto")
-    return Compute(torch.device("cuda"), torch.float16 if dtype == "auto" else getattr(torch, dtype), threads)
+    return Compute(torch.device("cuda"), getattr(torch, resolve_dtype(dtype, "cuda")), threads)
 
 
 def plan_census(
