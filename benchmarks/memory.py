@@ -11,8 +11,8 @@ are read, is not in it. What the engine must hold is
 - the counters: bits of the layer for n-grams `S F / 8`, activations by position `4 T F`;
 
 d width, F neurons, T window, S positions of the shard, b of a batch, p weights of a block, i bytes of a number. Once with the
-125m shape, where the embedding is larger than all of these, and once with the width of 1.3b and a small vocabulary. Then the
-66b shape: 2 layers, random float16 weights in several `.bin` files with a layer across two, against plan.md's formula alone.
+125m shape, whose embedding is larger than all of these and stays in its file, and once with the width of 1.3b. Then the 66b
+shape: 2 layers, random float16 weights in several `.bin` files with a layer across two, against plan.md's formula alone.
 Models of 2 layers pass in one stage, so that a second block is read while the first computes.
 """
 

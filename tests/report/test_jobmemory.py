@@ -31,7 +31,7 @@ def test_memory_is_the_sum_of_its_parts(name):
     host, device = job_memory(replace(JOB, dtype=name))
     staying = 250_000_000 + SHARD * D * size
     blocks = 2 * WEIGHTS * size + ROWS * FFN * size + 24 * FFN + 4 * FFN * (SHARD // 24 + 2)
-    embedding = (64 * D + 26 * D + 2 * ROWS * D) * size
+    embedding = (26 * D + 3 * ROWS * D) * size
     assert host.total == staying + max(embedding, blocks + 4 * ROWS * D * size) and device is None
     skipping, _ = job_memory(replace(JOB, dtype=name, skip_silent=True))
     share = {4: 0.8, 2: 0.5}[size]
@@ -62,7 +62,7 @@ def test_ngrams_and_positions_take_more():
 def test_on_cuda_stream_and_bits_stay_on_the_host_and_the_blocks_do_not():
     host, device = job_memory(replace(JOB, device="cuda", sizes=3, rotation_null=True, most=500, positions=True))
     assert device is not None
-    there = {"blocks, this and the next", "embedding", "fc1's output", "activations of a layer, documents waiting"}
+    there = {"blocks, this and the next", "embedding of positions", "fc1's output", "activations of a layer, documents waiting"}
     assert there <= parts(device).keys() and not there & parts(host).keys()
     here = {"residual stream", "bits of two layers for n-grams", "order of positions by n-gram", "bits of 512 neurons in order"}
     assert here <= parts(host).keys() and not here & parts(device).keys()

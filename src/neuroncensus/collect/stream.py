@@ -29,8 +29,7 @@ def embed(checkpoint: Checkpoint, architecture: Architecture, shard: Shard, batc
     embedding = Embedding(checkpoint, architecture, compute.dtype, compute.device)
     stream = host_empty(batches[-1].rows.stop, architecture.d, compute.dtype, compute.device)
     for batch in batches:
-        ids = torch.from_numpy(batch.ids(shard, architecture.bos)).to(compute.device)
-        stream[batch.rows] = embedding(ids).flatten(0, 1)
+        stream[batch.rows] = embedding(torch.from_numpy(batch.ids(shard, architecture.bos))).flatten(0, 1)
     return stream
 
 

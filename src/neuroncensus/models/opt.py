@@ -18,9 +18,25 @@ from neuroncensus.sizes import SKIP_AT_MOST
 Weights = dict[str, torch.Tensor]
 
 
-def all_finite(x: torch.Tensor) -> torch.Tensor:
-    """Whether no number of a tensor is NaN or infinite, () bool; without a second tensor of its size, and in one pass."""
-    return torch.stack(torch.aminmax(x)).isfinite().all()
+def all_finite(x: torch.Tensor, dtype: torch.dtype | None = None) -> torch.Tensor:
+    """Whether no number of a tensor is NaN or infinite, in `dtype` if it is given, () bool.
+
+    Without a second tensor of its size, and in one pass: rounding keeps the order of numbers, so the two extremes tell.
+    """
+    return torch.stack(torch.aminmax(x)).to(dtype or x.dtype).isfinite().all()
+
+
+def check_tensor(checkpoint: Checkpoint, name: str, tensor: torch.Tensor, dtype: torch.dtype) -> None:
+    """Stop if a tensor of a checkpoint is not finite in the run's dtype.
+
+    Raises:
+        CensusError: a value is not finite in that dtype; names the tensor.
+    """
+    if not all_finite(tensor, dtype):
+        raise CensusError(
+            f"{place(name)} of {checkpoint.file_of(name)} is not finite as {str(dtype).removeprefix('torch.')}: "
+            "set dtype to bfloat16 or float32, or get the file again"
+        )
 
 
 def load_tensor(checkpoint: Checkpoint, name: str, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
@@ -31,11 +47,7 @@ def load_tensor(checkpoint: Checkpoint, name: str, dtype: torch.dtype, device: t
     """
     # A copy even where nothing changes: products must not read a mapped file, which memory pressure takes away.
     tensor = checkpoint.tensor(name).to(device=device, dtype=dtype, copy=True)
-    if not all_finite(tensor):
-        raise CensusError(
-            f"{place(name)} of {checkpoint.file_of(name)} is not finite as {str(dtype).removeprefix('torch.')}: "
-            "set dtype to bfloat16 or float32, or get the file again"
-        )
+    check_tensor(checkpoint, name, tensor, dtype)
     return tensor
 
 
@@ -193,17 +205,22 @@ class Head:
 
 
 class Embedding:
-    """Tokens and positions to the residual stream before the first block."""
+    """Tokens and positions to the residual stream before the first block.
+
+    The table of tokens stays in its file: only rows of tokens that occur become memory.
+    """
 
     def __init__(self, checkpoint: Checkpoint, architecture: Architecture, dtype: torch.dtype, device: torch.device):
-        self.tokens = load_tensor(checkpoint, "embed_tokens.weight", dtype, device)  # (V, e)
+        self.dtype, self.device = dtype, device
+        self.tokens = checkpoint.tensor("embed_tokens.weight")  # (V, e), as stored
+        check_tensor(checkpoint, "embed_tokens.weight", self.tokens, dtype)
         self.positions = load_tensor(checkpoint, "embed_positions.weight", dtype, device)  # (positions + 2, d)
         projected = architecture.embedding_width != architecture.d
         self.project_in = load_tensor(checkpoint, "project_in.weight", dtype, device) if projected else None  # (d, e)
 
     def __call__(self, ids: torch.Tensor) -> torch.Tensor:
-        """(windows, T) token ids -> (windows, T, d)."""
-        x = F.embedding(ids, self.tokens)
+        """(windows, T) token ids on the host -> (windows, T, d) on the device."""
+        x = F.embedding(ids, self.tokens).to(device=self.device, dtype=self.dtype)
         if self.project_in is not None:
             x = F.linear(x, self.project_in)
         return x + self.positions[POSITION_OFFSET : POSITION_OFFSET + ids.shape[1]]

@@ -9,8 +9,8 @@ place for the whole job, `b F i`; then the counters of a layer, the largest of t
 `4 b d i` in attention (LayerNorm's output, heads mixed, the same put together, output; the scores are fused, and q, k, v lie in
 fc1's place if F is at least 3 d), or what counting takes, or the FFN `3 b d i` with, where silent columns are skipped, up to a
 share of SKIP_AT_MOST of fc1's output and of fc2 copied once more. Once a layer has passed, its counters are turned into rows and
-written, group by group. Before the first block, the embedding takes the place of all but the stream. Bits, order and rows of
-n-grams are on the host wherever the blocks compute.
+written, group by group. Before the first block, the embedding of positions takes the place of all but the stream; rows of tokens
+are taken from their file as they occur. Bits, order and rows of n-grams are on the host wherever the blocks compute.
 """
 
 from collections.abc import Sequence
@@ -108,10 +108,15 @@ def block_weights(architecture: Architecture) -> int:
     return sum(prod(shape) for name, shape in expected_tensors(architecture).items() if name.startswith("layers.0."))
 
 
+def placing_weights(architecture: Architecture) -> int:
+    """Weights that are in memory before the first block: of positions, and of the projection where there is one."""
+    projection = architecture.d * architecture.embedding_width if architecture.embedding_width != architecture.d else 0
+    return (architecture.positions + POSITION_OFFSET) * architecture.d + projection
+
+
 def embedding_weights(architecture: Architecture) -> int:
-    """Weights that are read before the first block."""
-    table = architecture.vocabulary * architecture.embedding_width + (architecture.positions + POSITION_OFFSET) * architecture.d
-    return table + (architecture.d * architecture.embedding_width if architecture.embedding_width != architecture.d else 0)
+    """Weights that are read before the first block; rows of tokens are taken from their file as they occur."""
+    return architecture.vocabulary * architecture.embedding_width + placing_weights(architecture)
 
 
 def _batch_parts(job: JobShape) -> list[Part]:
@@ -147,8 +152,8 @@ def _block_parts(job: JobShape) -> list[Part]:
     width = rows * architecture.d * size
     counters = 24 * ffn + 4 * ffn * (job.shard // job.window + 2)
     parts = [
-        Part("embedding", "(V e + positions d) i", embedding_weights(architecture) * size, "embedding"),
-        Part("batch: tokens, and positions added", "2 b d i", 2 * width, "embedding"),
+        Part("embedding of positions", "positions d i", placing_weights(architecture) * size, "embedding"),
+        Part("batch: tokens as stored, in the run's dtype, and positions added", "3 b d i", 3 * width, "embedding"),
         Part("blocks, this and the next", "2 p i", BLOCKS * block_weights(architecture) * size, "blocks"),
         Part("fc1's output", "b F i", rows * ffn * size, "blocks"),
         Part("activations of a layer, documents waiting", "24 F + 4 F (S / T + 2)", counters, "blocks"),
