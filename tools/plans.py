@@ -17,14 +17,19 @@ DEVICE, FLOPS = "cuda", 2e14
 HEAD = ("model", "FLOP", "jobs", "time on one GPU", "to download", "disk, with the download", "memory", "GPU memory")
 
 
-def priced(model: str) -> Plan:
-    """What `results/{model}/plan.md` says with `device: cuda` and `plan: {flops: 2e14}`, everything else by default."""
+def asked(model: str) -> dict:
+    """What the defaults ask of a model's plan, as `neuroncensus.report.plan.plan_census` takes it."""
     names = ("config", "models", "corpora")
     files = [yaml.safe_load((PROJECT / "config" / f"{name}.yaml").read_text(encoding="utf-8")) for name in names]
-    asked = Census(files[0] | files[1] | files[2], PROJECT).plan_inputs(model)
-    settings = Settings(**asked["settings"], device=DEVICE, dtype=resolve_dtype(asked["compute"]["dtype"], DEVICE))
-    domains = [Domain(**domain) for domain in asked["domains"]]
-    return price(Architecture(**asked["architecture"]), domains, asked["window"], settings, Rate(FLOPS, DEVICE))
+    return Census(files[0] | files[1] | files[2], PROJECT).plan_inputs(model)
+
+
+def priced(model: str) -> Plan:
+    """What `results/{model}/plan.md` says with `device: cuda` and `plan: {flops: 2e14}`, everything else by default."""
+    told = asked(model)
+    settings = Settings(**told["settings"], device=DEVICE, dtype=resolve_dtype(told["compute"]["dtype"], DEVICE))
+    domains = [Domain(**domain) for domain in told["domains"]]
+    return price(Architecture(**told["architecture"]), domains, told["window"], settings, Rate(FLOPS, DEVICE))
 
 
 def row(plan: Plan) -> tuple[str, ...]:
