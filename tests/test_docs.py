@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import re
 from pathlib import Path
 from types import ModuleType
 
@@ -28,6 +29,15 @@ docs, plans = tool("docs"), tool("plans")
 @pytest.mark.parametrize("name", docs.PAGES)
 def test_page_is_up_to_date(name):
     assert (PROJECT / "docs" / name).read_text(encoding="utf-8") == docs.PAGES[name](), "run `make docs` and commit the pages"
+
+
+PAGES = [*PROJECT.glob("*.md"), *PROJECT.glob("*/*.md"), *PROJECT.glob("models/*/*.md")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
+def test_links_lead_to_files_of_the_project(page):
+    links = re.findall(r"\]\(([^)#\s]+)\)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if "://" not in link and not (page.parent / link).exists()] == []
 
 
 @pytest.mark.parametrize("script", sorted((PROJECT / "workflow" / "scripts").glob("*.py")), ids=lambda script: script.stem)

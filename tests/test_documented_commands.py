@@ -16,6 +16,7 @@ from workflow_runs import PROJECT, environment, make_folder
 
 PAGES = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted((PROJECT / "docs").glob("*.md"))]
 PROGRAMS = r"(?:snakemake|make|python|pip|hf|docker|apptainer|sbatch|\.|\./\S+|\S*bin/\S+)"
+SHELLS = ("", "sh", "bash", "shell", "console")
 # What stands for something of the reader's own.
 STANDS_FOR = {"path/to/neuroncensus": str(PROJECT), "…": "results/opt-nano/dead.pdf"}
 # Run by another test, which is named, or by nobody here, with the reason.
@@ -47,18 +48,18 @@ class Shown:
 
 
 def commands(page: Path) -> list[Shown]:
-    """Lines of blocks without a language, and code within a line, that begin with a program."""
+    """Lines of blocks without a language or of a shell, and code within a line that calls a program."""
     text = page.read_text(encoding="utf-8").replace("\\\n", " ")
     found, block, language = [], False, ""
     for line in text.splitlines():
         if fence := re.match(r"\s*```(\w*)", line):
             block, language = not block, fence[1]
-        elif block and not language:
-            found.append(line.partition(" #")[0])
+        elif block and language in SHELLS:
+            found.append(line.partition("  #")[0])
         elif not block:
             # A program alone (`make`) is talked about, not called.
             found += [code for code in re.findall(r"`([^`]+)`", line) if re.match(rf"{PROGRAMS} ", code)]
-    return [Shown(page.name, " ".join(line.split())) for line in found if re.match(rf"{PROGRAMS} ", line.strip())]
+    return [Shown(page.name, " ".join(line.split())) for line in found if line.strip()]
 
 
 # The first page that shows a command counts: README before all others.
