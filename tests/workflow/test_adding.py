@@ -27,7 +27,8 @@ def follow(project: Path) -> list[Path]:
             continue
         lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
         place = next(number for number, found in enumerate(lines) if found.strip() == line)
-        lines.insert(place + (side == "below"), block)
+        gap = "\n\n" if file.suffix == ".py" and side == "above" else ""  # as between all definitions
+        lines.insert(place + (side == "below"), block + gap)
         file.write_text("".join(lines), encoding="utf-8")
     return new
 
