@@ -1,5 +1,9 @@
-"""Print README's table of what a census of each OPT size costs, by the sums of plan.md. A test holds README to it."""
+"""Print README's table of what a census of each OPT size costs, by the sums of plan.md, and put it there (`make docs`).
 
+A test holds README to it.
+"""
+
+import re
 from pathlib import Path
 
 import yaml
@@ -49,5 +53,14 @@ def table() -> str:
     return "\n".join("| " + " | ".join(cells) + " |" for cells in rows)
 
 
+def with_table(page: str) -> str:
+    """README with the table in the place of the one that it has."""
+    found, times = re.subn(r"^\| model \| FLOP \|.*\n(?:\|.*\n)+", lambda _: table() + "\n", page, flags=re.MULTILINE)
+    assert times == 1, "README has one such table"
+    return found
+
+
 if __name__ == "__main__":
+    readme = PROJECT / "README.md"
+    readme.write_text(with_table(readme.read_text(encoding="utf-8")), encoding="utf-8")
     print(table())

@@ -34,9 +34,12 @@ the data:
     neuroncensus.findings.saturation.estimate_saturation       dead neurons and counters -> saturation.parquet
     neuroncensus.report.summary.join_summary                   tables -> summary.json
     neuroncensus.report.neurons.join_neurons                   tables -> neurons.parquet
+    neuroncensus.report.scorecard.write_scorecard              summary.json, what is published -> scorecard.md, scorecard.json
+    neuroncensus.report.browser.write_browser                  tables -> browser/
     neuroncensus.report.provenance.join_provenance             model and windows -> provenance.json
     neuroncensus.report.plan.plan_census                       a configuration -> plan.md
 
 Each figure is a call, too: `neuroncensus.figures.dead.plot_dead`, dead.parquet -> dead.pdf or dead.png; likewise plot_coverage,
-plot_detectors, plot_positional, plot_updates, plot_saturation, plot_loss, and plot_positional_group for a group of models.
+plot_detectors, plot_positional, plot_updates, plot_saturation, plot_loss; and of several models plot_dead_group,
+plot_coverage_group, plot_detectors_group, plot_positional_group, plot_updates_group.
 """
