@@ -71,8 +71,9 @@ retrain: $(INSTALLED) ## train the bundled model again, from its recipe (an hour
 	$(SNAKEMAKE) --cores 2 resources/training/nano/positions/loss.pdf
 	cp resources/training/nano/positions/checkpoints/step-24000/* models/opt-nano/
 
-docs: $(INSTALLED) ## docs/tables.md and docs/config.md from the schemas, and the picture of the rules (needs graphviz)
+docs: $(INSTALLED) ## docs/tables.md and docs/config.md from the schemas, README's costs, and the picture of the rules (needs graphviz)
 	.venv/bin/python tools/docs.py
+	.venv/bin/python tools/plans.py
 	$(SNAKEMAKE) --quiet all --rulegraph -- all results/opt-nano/positional.pdf | dot -Tsvg > docs/images/rulegraph.svg
 
 lock: ## resolve the pins of pyproject.toml into requirements.lock, requirements-bench.lock and envs/
