@@ -181,7 +181,9 @@ def test_what_was_left_out_or_is_not_there_is_not_comparable_and_says_why():
     del summary["detectors"]["3"], summary["coverage"]["1"]["overall"]["cumulative_shares"]["5"]
     summary["positional"] = {"left_out": "no full window in domain codeparrot"}
     summary["updates"]["variants"]["one_word"] = None
-    summary["detectors"]["1"]["layers"] = [layer | {"detectors": 0, "ngrams": 0} for layer in summary["detectors"]["1"]["layers"]]
+    summary["detectors"]["1"]["layers"] = [
+        layer | {"detectors": 0, "ngrams": 0 if place else 300} for place, layer in enumerate(summary["detectors"]["1"]["layers"])
+    ]
     found = rows(summary, provenance, run)
     why = {
         "two_rises": "positional was left out: no full window in domain codeparrot",

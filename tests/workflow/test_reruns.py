@@ -198,3 +198,13 @@ def test_a_changed_file_of_the_package_runs_what_depends_on_it(finished, project
         assert plan(finished, project=project).rules == rules
     finally:
         file.write_bytes(before)
+
+
+def test_a_changed_bound_of_a_published_figure_writes_scorecards_again(finished, project):
+    file = project / "config" / "published.yaml"
+    before = file.read_text(encoding="utf-8")
+    file.write_text(before.replace("tolerance: 535", "tolerance: 536"), encoding="utf-8")
+    try:
+        assert plan(finished, project=project).rules == SCORED
+    finally:
+        file.write_text(before, encoding="utf-8")
