@@ -17,13 +17,14 @@ from neuroncensus.corpora.sources import source_files
 from neuroncensus.corpusfiles import CorpusFiles
 from neuroncensus.digest import code_digest
 from neuroncensus.errors import CensusError
+from neuroncensus.published import read_published
 from neuroncensus.report.needs import Needing
 
 # Where hidden states lie if they are not to lie with the results.
 SCRATCH = "resources/hidden"
 TABLES = ("frequency", "dead", "coverage", "detectors", "detector_ngrams", "updates", "trigger_updates", "ablation", "saturation")
 FIGURES = ("dead", "coverage", "detectors", "updates", "saturation")
-JOINED = ("neurons.parquet", "summary.json", "provenance.json")
+JOINED = ("neurons.parquet", "summary.json", "provenance.json", "scorecard.md", "scorecard.json")
 FINDINGS = (*(f"{name}.parquet" for name in TABLES), *(f"{name}.pdf" for name in FIGURES), *JOINED)
 # Of corpora with full windows in every domain of `positions`.
 POSITIONAL_FINDINGS = ("positional.parquet", "profiles.parquet", "positional.pdf")
@@ -251,6 +252,11 @@ class Census(CorpusFiles):
             if "train" in self.model_entry(model):
                 files.append(str(Path(self.training_folder(model)).parent / "loss.pdf"))
         return files
+
+    def published(self) -> dict:
+        """What the paper publishes (`neuroncensus.published`)."""
+        folder = self.project / "config"
+        return read_published(folder / "published.yaml", folder / "schemas" / "published.schema.yaml")
 
     def group(self, name: str) -> list[str]:
         """The models of a group, in the order in which the configuration names them.

@@ -122,7 +122,7 @@ def _validator(schema: Path) -> Any:
     return _Validator(yaml.safe_load(schema.read_text(encoding="utf-8")))
 
 
-def _check_schema(config: dict, schema: Path) -> None:
+def check_schema(config: dict, schema: Path) -> None:
     errors = list(_validator(schema).iter_errors(config))
     if errors:
         # Unknown keys first: a mistyped key often makes another one seem to be missing.
@@ -130,13 +130,13 @@ def _check_schema(config: dict, schema: Path) -> None:
         raise CensusError(_problem(first))
 
 
-def _require_known(place: str, name: str, what: str, known: Iterable[str]) -> None:
+def require_known(place: str, name: str, what: str, known: Iterable[str]) -> None:
     known = list(known)
     if name not in known:
         raise CensusError(f"{place} names the unknown {what} {name}: {suggestion(name, known)}")
 
 
-def _check_exactly_one(place: str, entry: dict, kinds: tuple[str, ...]) -> None:
+def check_exactly_one(place: str, entry: dict, kinds: tuple[str, ...]) -> None:
     given = [kind for kind in kinds if kind in entry]
     if len(given) != 1:
         found = f"has {' and '.join(given)}" if given else "has none of them"
@@ -167,7 +167,7 @@ def _check_hub(place: str, text: dict) -> None:
 
 
 def _check_text(place: str, text: dict) -> None:
-    _check_exactly_one(place, text, TEXT_KINDS)
+    check_exactly_one(place, text, TEXT_KINDS)
     if "installed" in text and "split" not in text:
         raise CensusError(f"{place} lacks the key split: add split: train or split: held_out")
     if "hub" in text:
@@ -182,7 +182,7 @@ def _check_text(place: str, text: dict) -> None:
 def _check_corpus(name: str, corpus: dict) -> None:
     core, extra = corpus["core"], corpus.get("extra", {})
     for domain in corpus.get("positions", []):
-        _require_known(f"corpora.{name}.positions", domain, "domain", [*core, *extra])
+        require_known(f"corpora.{name}.positions", domain, "domain", [*core, *extra])
         if domain == "all":  # what profiles.parquet calls them together
             raise CensusError(f"corpora.{name}.positions names the domain all, which is what all of them are called together: rename it")
     for domain in extra:
@@ -197,18 +197,18 @@ def _check_corpus(name: str, corpus: dict) -> None:
 
 def _check_model(name: str, model: dict, config: dict) -> None:
     place = f"models.{name}"
-    _check_exactly_one(place, model, MODEL_KINDS)
-    _require_known(f"{place}.corpus", model.get("corpus", config["corpus"]), "corpus", config["corpora"])
+    check_exactly_one(place, model, MODEL_KINDS)
+    require_known(f"{place}.corpus", model.get("corpus", config["corpus"]), "corpus", config["corpora"])
     check_files(model.get("files", ()), f"{place}.files", folders=False)
     if "tokenizer" in model:
-        _require_known(f"{place}.tokenizer", model["tokenizer"], "tokenizer", config["tokenizers"])
+        require_known(f"{place}.tokenizer", model["tokenizer"], "tokenizer", config["tokenizers"])
     kind, others = ("source", SOURCE_KEYS) if "train" in model else ("train", TRAIN_KEYS)
     for key in others:
         if key in model:
             raise CensusError(f"unknown key {place}.{key}: only a model with {kind} reads it")
     if "train" not in model:
         return
-    _require_known(f"{place}.train", model["train"], "recipe", config["training"])
+    require_known(f"{place}.train", model["train"], "recipe", config["training"])
     checkpoints = config["training"][model["train"]]["checkpoints"]
     if model.get("step", checkpoints[-1]) not in checkpoints:
         raise CensusError(f"{place}.step is {model['step']} but training.{model['train']}.checkpoints are {checkpoints}: name one of them")
@@ -235,7 +235,7 @@ def check_config(config: dict, schema: Path) -> None:
     Raises:
         CensusError: the first problem, with the key as written.
     """
-    _check_schema(config, schema)
+    check_schema(config, schema)
     for place, text in texts_of(config):
         _check_text(place, text)
         if place.startswith("training.") and "tokens" in text:
@@ -246,12 +246,12 @@ def check_config(config: dict, schema: Path) -> None:
         check_files(tokenizer.get("files", ()), f"tokenizers.{name}.files", folders=False)
     for name, recipe in config["training"].items():
         _check_recipe(name, recipe)
-    _require_known("corpus", config["corpus"], "corpus", config["corpora"])
+    require_known("corpus", config["corpus"], "corpus", config["corpora"])
     for name, model in config["models"].items():
         _check_model(name, model, config)
     for place, models in [("run.models", config["run"]["models"]), *((f"groups.{g}", m) for g, m in config["groups"].items())]:
         for model in models:
-            _require_known(place, model, "model", config["models"])
+            require_known(place, model, "model", config["models"])
     lengths, covering = config["coverage"]["n"], config["detectors"]["covering"]
     if len(lengths) != len(covering):
         raise CensusError(

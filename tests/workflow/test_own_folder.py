@@ -113,11 +113,13 @@ def test_tables_say_what_they_were_made_of(finished, name):
 
 def test_json_files_say_what_they_were_made_of(finished):
     results = finished / "results" / "mine"
-    names = ("model", "source", "summary", "provenance")
-    model, source, summary, provenance = (json.loads((results / f"{name}.json").read_text()) for name in names)
+    names = ("model", "source", "summary", "provenance", "scorecard")
+    model, source, summary, provenance, scorecard = (json.loads((results / f"{name}.json").read_text()) for name in names)
     assert (model["model"], source["source"]) == ("mine", "checkpoint") == (provenance["model"]["name"], provenance["model"]["source"])
     assert provenance["model"]["revision"] is None
     assert summary["dead"]["overall"]["tokens"] == 250
+    assert {row["verdict"] for row in scorecard["claims"]} == {"not comparable"}
+    assert not [row["id"] for row in scorecard["claims"] if "summary.json has no" in row["why"]]
     assert [layer["layer"] for layer in summary["dead"]["layers"]] == [0, 1, 2]
     assert {(row["part"], row["domain"]): row["tokens"] for row in provenance["corpus"]["domains"]} == {
         ("core", "letters"): 50,

@@ -21,7 +21,8 @@ SATURATION = {"estimate_saturation": 1, "plot_saturation": 1}
 DEAD = {"classify_dead": 1, "plot_dead": 1} | SATURATION
 REDUCED = {"reduce_stage": 2, "reduce_frequency": 1, "prove_dead": 1, "join_provenance": 1} | DEAD
 UPDATES = {"project_updates": 1, "plot_updates": 1}
-JOINED = {"join_summary": 1, "join_neurons": 1}
+SCORED = {"write_scorecard": 1}
+JOINED = {"join_summary": 1, "join_neurons": 1} | SCORED
 BEHIND_COUNTERS = REDUCED | COUNTED | JOINED
 POSITIONAL = {"classify_positional": 1, "plot_positional": 1}
 COLLECTED = {"collect_stage": 5, "collect_last_stage": 5} | BEHIND_COUNTERS | {"reduce_positions": 2} | POSITIONAL
@@ -170,7 +171,7 @@ def test_the_place_of_the_project_is_in_no_record(finished, project):
         ("figures/dead.py", {"plot_dead": 1}),
         ("figures/style.py", PLOTS),
         ("findings/dead.py", {"classify_dead": 1, "plot_dead": 1} | JOINED | SATURATION),
-        ("findings/saturation.py", SATURATION | {"join_summary": 1}),
+        ("findings/saturation.py", SATURATION | {"join_summary": 1} | SCORED),
         ("report/neurons.py", {"join_neurons": 1}),
         ("models/updates.py", UPDATES | JOINED),
         ("models/opt.py", COLLECTED),
@@ -178,7 +179,8 @@ def test_the_place_of_the_project_is_in_no_record(finished, project):
         ("findings/coverage.py", COVERAGE | JOINED),
         ("findings/shapes.py", POSITIONAL | JOINED),
         ("findings/covering.py", COUNTED | JOINED),
-        ("report/provenance.py", {"join_provenance": 1}),
+        ("report/provenance.py", {"join_provenance": 1} | SCORED),
+        ("report/measures.py", SCORED),
         ("models/bounds.py", {"prove_dead": 1} | JOINED | DEAD | UPDATES),
         ("collect/stream.py", COLLECTED),
         ("corpora/windows.py", ALL),
@@ -196,3 +198,13 @@ def test_a_changed_file_of_the_package_runs_what_depends_on_it(finished, project
         assert plan(finished, project=project).rules == rules
     finally:
         file.write_bytes(before)
+
+
+def test_a_changed_bound_of_a_published_figure_writes_scorecards_again(finished, project):
+    file = project / "config" / "published.yaml"
+    before = file.read_text(encoding="utf-8")
+    file.write_text(before.replace("tolerance: 535", "tolerance: 536"), encoding="utf-8")
+    try:
+        assert plan(finished, project=project).rules == SCORED
+    finally:
+        file.write_text(before, encoding="utf-8")

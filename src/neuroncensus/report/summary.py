@@ -15,6 +15,7 @@ from neuroncensus.findings.positional import summarize_positional
 from neuroncensus.findings.saturation import summarize_saturation
 from neuroncensus.findings.trigger_updates import summarize_trigger_updates
 from neuroncensus.findings.updates import summarize_updates
+from neuroncensus.findings.variants import summarize_variants
 from neuroncensus.models.architecture import read_json
 from neuroncensus.tablefiles import read_metadata, read_table
 
@@ -25,6 +26,21 @@ def _left_out(corpus: str, full_windows: Path | None) -> str:
         return f"corpora.{corpus} has no positions"
     without = [domain for domain, windows in read_json(full_windows).items() if not windows]
     return f"no full window in {', '.join(f'domain {domain}' for domain in without)}"
+
+
+def _thresholds(told: Mapping[str, dict], n_layers: int) -> dict:
+    """The thresholds that the numbers hang on, by finding, as the configuration names them; null where a finding was left out."""
+    coverage, detectors = told["coverage"], told["detectors"]
+    first_half = coverage["layers_covered"] == n_layers // 2
+    return {
+        "coverage": {"share": coverage["share"], "layers": "first_half" if first_half else "all"},
+        "detectors": {
+            "covering": dict(zip(map(str, detectors["n"]), detectors["detector_covering"], strict=True)),
+            "rate": detectors["detector_rate"],
+            "share": detectors["detector_share"],
+        },
+        "positional": {"mutual_information": told.get("positional", {}).get("mutual_information")},
+    }
 
 
 def join_summary(files: Mapping[str, Path], out: Path) -> None:
@@ -41,6 +57,7 @@ def join_summary(files: Mapping[str, Path], out: Path) -> None:
     told = {name: read_metadata(files[name]) for name in table}
     bootstrap = [told["trigger_updates"][key] for key in ("resamples", "seed")]
     summary = {key: told["dead"][key] for key in ("model", "corpus", "window", "windows", "dtype")} | {
+        "thresholds": _thresholds(told, table["dead"]["layer"].n_unique()),
         "dead": summarize_dead(table["dead"]),
         "saturation": summarize_saturation(table["saturation"], table["dead"]),
         "coverage": summarize_coverage(table["coverage"], told["coverage"]),
@@ -50,6 +67,7 @@ def join_summary(files: Mapping[str, Path], out: Path) -> None:
         else {"left_out": _left_out(told["dead"]["corpus"], files.get("full_windows"))},
         "updates": {
             "triggers": summarize_trigger_updates(table["trigger_updates"], told["trigger_updates"]),
+            "variants": summarize_variants(table["detector_ngrams"]),
             "ablation": summarize_ablation(table["ablation"], told["ablation"], *bootstrap),
             "kurtosis": summarize_updates(table["updates"], table["trigger_updates"], table.get("positional")),
         },
