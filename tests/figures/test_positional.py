@@ -120,7 +120,7 @@ def test_the_figure_says_where_there_is_nothing(tmp_path: Path):
     figure = draw_positional(*read(make(tmp_path, 3, planted=0)), 2)
     texts = [text.get_text() for text in written(figure)]
     assert "no positional neuron" in texts and texts.count("none") == 4
-    assert len(figure.axes) == 6 and "Layer 0 has no strong oscillatory neuron" in " ".join(figure.get_supxlabel().split())
+    assert len(figure.axes) == 6 and "No layer has a strong oscillatory neuron" in " ".join(figure.get_supxlabel().split())
 
 
 def test_the_note_says_what_stands_behind(tmp_path: Path):

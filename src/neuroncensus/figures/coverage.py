@@ -7,11 +7,11 @@ import numpy
 import polars
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure, FigureBase
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.patheffects import withStroke
 
 from neuroncensus.figures.ngrams import covered_axis, letter, name_of, percent, rounded, say
-from neuroncensus.figures.style import BLACK, GREY, PALE, WIDTHS, add_legend, add_note, add_title, legend_height, look, save
+from neuroncensus.figures.style import BLACK, GREY, PALE, WIDTHS, add_bodies, add_legend, add_note, add_title, legend_height, look, save
 from neuroncensus.findings.coverage import class_names, summarize_coverage
 from neuroncensus.tablefiles import read_metadata, read_table
 
@@ -37,14 +37,21 @@ def legend_names(edges: list[int]) -> list[str]:
     return [*class_names(edges), _null_name(edges)]
 
 
-def draw_classes(axes: Axes, layers: list[dict], edges: list[int]) -> None:
-    """Bars of the shares of all classes, up to 100%; a line across each where the null's share within the last edge ends."""
+def draw_classes(axes: Axes, layers: list[dict], edges: list[int], across: int = 1) -> None:
+    """Bars of the shares of all classes, up to 100%; a line across each where the null's share within the last edge ends.
+
+    Args:
+        axes: a panel.
+        layers: of the summary of one n.
+        edges: of the classes.
+        across: how many panels share the width with it; narrow bars have no room for gaps.
+    """
     alive = [layer for layer in layers if layer["alive"]]
     if not alive:
         say(axes, "no neuron is alive" if layers else "no layer is covered")
         return
     numbers = numpy.array([layer["layer"] for layer in alive])
-    width = 0.8 if len(layers) <= 24 else 1.0
+    width = 0.8 if len(layers) * across <= 24 else 1.0
     base = numpy.zeros(len(alive))
     for name, how in zip(class_names(edges), _looks(edges), strict=True):
         heights = numpy.array([100 * layer["classes"][name] / layer["alive"] for layer in alive])
@@ -57,11 +64,11 @@ def draw_classes(axes: Axes, layers: list[dict], edges: list[int]) -> None:
     axes.set_ylim(0, 100)
 
 
-def add_class_legend(figure: FigureBase, panels: Iterable[Axes], edges: list[int], columns: int) -> None:
+def add_class_legend(body: SubFigure, panels: Iterable[Axes], edges: list[int], columns: int) -> None:
     """A legend of the classes that are drawn in some panel, and of the null."""
     drawn = {label: handle for axes in panels for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
     if drawn:
-        add_legend(figure, {name: drawn[name] for name in legend_names(edges) if name in drawn}, columns)
+        add_legend(body, {name: drawn[name] for name in legend_names(edges) if name in drawn}, columns)
 
 
 def _title(place: int, n: int, overall: dict, edges: list[int]) -> str:
@@ -97,7 +104,7 @@ def draw_coverage(table: polars.DataFrame, metadata: dict, columns: int) -> Figu
     with look():
         height = 0.95 + ROW_HEIGHTS[columns] * down + legend_height(legend_names(edges), columns)
         figure = Figure(figsize=(WIDTHS[columns], height), layout="constrained")
-        body = figure.add_subfigure(figure.add_gridspec(1, 1)[0])
+        (body,) = add_bodies(figure)
         panels = body.subplots(down, across, squeeze=False).ravel()
         for place, (axes, (n, numbers)) in enumerate(zip(panels, summary.items(), strict=False)):
             draw_classes(axes, numbers["layers"], edges)

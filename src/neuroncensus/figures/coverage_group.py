@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from neuroncensus.figures.coverage import add_class_legend, draw_classes, legend_names
 from neuroncensus.figures.group import Model, behind, check_alike, labels, other_text, text_told
 from neuroncensus.figures.ngrams import covered_axis, listed, name_of, percent, rounded
-from neuroncensus.figures.style import LABEL_SIZE, NOTE_SIZE, WIDTHS, add_note, add_title, legend_height, look, save
+from neuroncensus.figures.style import LABEL_SIZE, NOTE_SIZE, WIDTHS, add_bodies, add_note, add_title, legend_height, look, save
 from neuroncensus.findings.coverage import class_names, summarize_coverage
 from neuroncensus.tablefiles import read_metadata, read_table
 
@@ -30,10 +30,11 @@ def _note(models: Sequence[Model]) -> str:
     settings = models[0].metadata
     null = f" Line: neurons covered by at most {settings['edges'][-1]} where n-grams are rotated against activations within each window."
     what = "their n-grams are not the same, and how many cover a neuron is no comparison"
+    told = behind((model.name, _told(model)) for model in models)
     return (
         f"Alive neurons by the least number of n-grams that have {percent(settings['share'])} of their activations in core; not seen: "
         "active only outside core or where no n-gram ends. Above each panel: how many of them are in the first class."
-        f"{null if settings['rotation_null'] else ''} {behind((model.name, _told(model)) for model in models)}{other_text(models, 'text_core_sha256', what)}"
+        f"{null if settings['rotation_null'] else ''} {told}{other_text(models, 'text_core_sha256', what)}"
     )
 
 
@@ -60,7 +61,7 @@ def draw_coverage_group(models: Sequence[Model], columns: int) -> Figure:
     with look():
         height = 0.9 + ROW_HEIGHT * rows * len(sizes) + legend_height(legend_names(edges), columns)
         figure = Figure(figsize=(WIDTHS[columns], height), layout="constrained")
-        body = figure.add_subfigure(figure.add_gridspec(1, 1)[0])
+        (body,) = add_bodies(figure)
         panels = body.subplots(rows * len(sizes), across, squeeze=False)
         for axes in panels.ravel():
             axes.set_axis_off()
@@ -70,7 +71,7 @@ def draw_coverage_group(models: Sequence[Model], columns: int) -> Figure:
                 axes.set_axis_on()
                 numbers = model.summary[str(n)]
                 layers, overall = numbers["layers"], numbers["overall"]
-                draw_classes(axes, layers, edges)
+                draw_classes(axes, layers, edges, across)
                 covered_axis(axes, len(layers), named=number == len(sizes) - 1, labels=max(2, 16 // across))
                 first = class_names(edges)[0]
                 share = f"{rounded(overall['classes'][first] / overall['alive'])} by {first}" if overall["alive"] else " "

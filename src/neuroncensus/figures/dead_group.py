@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from neuroncensus.figures.group import LEGEND_NAME, Model, behind, depth_axis, depths, labels, line_looks, other_text
 from neuroncensus.figures.ngrams import listed, rounded, say
-from neuroncensus.figures.style import LEGEND_SIZE, WIDTHS, add_legend, add_note, add_title, legend_height, look, save
+from neuroncensus.figures.style import LEGEND_SIZE, WIDTHS, add_bodies, add_legend, add_note, add_title, legend_height, look, save
 from neuroncensus.findings.dead import summarize_dead
 from neuroncensus.tablefiles import read_metadata, read_table
 
@@ -28,8 +28,9 @@ def _told(model: Model) -> str:
 def _note(models: Sequence[Model]) -> str:
     counted = ", ".join(f"{model.summary['overall']['dead']:,} of {model.summary['overall']['neurons']:,}" for model in models)
     what = "more or other text may wake neurons that less of it leaves silent"
+    told = behind((model.name, _told(model)) for model in models)
     return (
-        f"Layer l of L stands at (l + 1/2) / L; shaded: first half. Dead neurons, in this order: {counted}. {behind((model.name, _told(model)) for model in models)}"
+        f"Layer l of L stands at (l + 1/2) / L; shaded: first half. Dead neurons, in this order: {counted}. {told}"
         f"{other_text(models, 'text_sha256', what)}"
     )
 
@@ -45,7 +46,7 @@ def draw_dead_group(models: Sequence[Model], columns: int) -> Figure:
     shown = [f"{name}: {rounded(model.summary['overall']['dead_share'])}" for name, model in zip(names, models, strict=True)]
     with look():
         figure = Figure(figsize=(WIDTHS[columns], HEIGHTS[columns] + legend_height(shown, columns)), layout="constrained")
-        body = figure.add_subfigure(figure.add_gridspec(1, 1)[0])
+        (body,) = add_bodies(figure)
         dead, rates = body.subplots(*((1, 2) if columns == 2 else (2, 1)))
         lines = {}
         for label, model, how in zip(shown, models, line_looks([len(model.summary["layers"]) for model in models]), strict=True):

@@ -21,7 +21,7 @@ from neuroncensus.figures.group import (
     text_told,
 )
 from neuroncensus.figures.ngrams import letter, listed, name_of, percent, say
-from neuroncensus.figures.style import LEGEND_SIZE, WIDTHS, add_legend, add_note, add_title, legend_height, look, save
+from neuroncensus.figures.style import LEGEND_SIZE, WIDTHS, add_bodies, add_legend, add_note, add_title, legend_height, look, save
 from neuroncensus.findings.detectors import summarize_detectors
 from neuroncensus.tablefiles import read_metadata, read_table
 
@@ -105,7 +105,7 @@ def draw_detectors_group(models: Sequence[Model], columns: int) -> Figure:
     with look():
         height = 1.1 + ROW_HEIGHTS[columns] * len(sizes) + legend_height(names, columns)
         figure = Figure(figsize=(WIDTHS[columns], height), layout="constrained")
-        body = figure.add_subfigure(figure.add_gridspec(1, 1)[0])
+        (body,) = add_bodies(figure)
         rows = len(sizes) * PANELS // across
         grid = body.subplots(rows, across, squeeze=False).ravel()
         for place, n in enumerate(sizes):

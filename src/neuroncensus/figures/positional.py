@@ -114,10 +114,12 @@ def _draw_ranges(axes: Axes, found: dict, window: int) -> None:
     axes.set_xlabel("position")
 
 
-def _ranges_sentence(layer: dict) -> str:
+def _ranges_sentence(layer: dict, layers: list[dict]) -> str:
     found = layer["oscillation"]
     if found is None:
-        return f"Layer {layer['layer']} has no strong oscillatory neuron whose ranges could be shown. "
+        some = any(other["oscillation"] for other in layers)
+        where = f"Layer {layer['layer']} has no" if some else "No layer has a"
+        return f"{where} strong oscillatory neuron whose ranges could be shown. "
     told = f"d: the {len(found['neurons'])} strong oscillatory neurons cover {found['covered']:.0%} of positions, "
     told += f"{len(found['redundant'])} of them, light, nothing that the others do not"
     if found["median_shift_correlation"] is None:
@@ -137,7 +139,7 @@ def _note(summary: dict, metadata: dict, chosen: dict) -> str:
     parts = [
         f"Positional: over {metadata['mutual_information']:g} nats of mutual information with the position"
         + (f", over text positions alone as windows have under {LEAST_WINDOW} of them." if summary["compared"].endswith("text") else "."),
-        f"{' / '.join(TYPES)}: {_counts(counted)}; {otherwise}. Dark: strong; light: weak. {_ranges_sentence(chosen)}"
+        f"{' / '.join(TYPES)}: {_counts(counted)}; {otherwise}. Dark: strong; light: weak. {_ranges_sentence(chosen, summary['layers'])}"
         f"{summary['windows']:,} full windows of {summary['window']} positions ({listed(domains)}), corpus {metadata['corpus']}; "
         f"{metadata['dtype']}." + (" Too few windows to rely on the information: under 5 / threshold." if summary["unreliable"] else ""),
     ]

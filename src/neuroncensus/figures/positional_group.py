@@ -12,7 +12,7 @@ from matplotlib.ticker import EngFormatter, MaxNLocator
 from neuroncensus.figures.group import behind, labels
 from neuroncensus.figures.ngrams import listed
 from neuroncensus.figures.positional import COLOURS, draw_map, type_handles
-from neuroncensus.figures.style import WIDTHS, add_legend, add_note, add_title, look, save, squeezed
+from neuroncensus.figures.style import WIDTHS, add_bodies, add_legend, add_note, add_title, look, save, squeezed
 from neuroncensus.findings.shapes import TYPES
 from neuroncensus.tablefiles import read_metadata, read_table
 
@@ -113,7 +113,7 @@ def draw_positional_group(members: Sequence[Member], columns: int) -> Figure:
     with look():
         height = ROW_HEIGHT * (len(rows) + bool(runs)) + 1.0
         figure = Figure(figsize=(WIDTHS[columns], height), layout="constrained")
-        maps, *curves = figure.subfigures(2 if runs else 1, 1, height_ratios=[len(rows), 1] if runs else [1], squeeze=False)[:, 0]
+        maps, *curves = add_bodies(figure, [len(rows), 1] if runs else [1])
         grid = maps.subplots(len(rows), width, squeeze=False)
         for line, row in zip(grid, rows, strict=True):
             for axes in line[len(row) :]:

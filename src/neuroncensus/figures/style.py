@@ -12,7 +12,7 @@ from typing import Any
 from matplotlib import style
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure, FigureBase
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.ft2font import FT2Font
 
@@ -103,10 +103,16 @@ def legend_height(labels: Sequence[str], columns: int) -> float:
     return 0.15 * math.ceil(len(labels) / _legend_columns(labels, columns))
 
 
-def add_legend(figure: FigureBase, entries: dict[str, Artist], columns: int) -> None:
-    """A legend above all panels, from where the title begins."""
+def add_bodies(figure: Figure, heights: Sequence[float] = (1,)) -> list[SubFigure]:
+    """Parts of a figure below each other, of these relative heights, that begin where title and note do."""
+    grid = figure.add_gridspec(len(heights), 2, width_ratios=[MARGIN, 1 - MARGIN], height_ratios=heights)
+    return [figure.add_subfigure(grid[row, 1]) for row in range(len(heights))]
+
+
+def add_legend(body: SubFigure, entries: dict[str, Artist], columns: int) -> None:
+    """A legend above all panels of a body."""
     how: dict = {"ncols": _legend_columns(list(entries), columns), "borderaxespad": 0}
-    figure.legend(list(entries.values()), list(entries), loc="outside upper left", bbox_to_anchor=(MARGIN, 0, 1 - MARGIN, 1), **how)
+    body.legend(list(entries.values()), list(entries), loc="outside upper left", **how)
 
 
 @cache
@@ -149,10 +155,10 @@ def _fitted(text: str, size: float, inches: float) -> str:
     """The text in as many lines as it takes to fit; a long name is broken where it must be."""
     points = 72 * inches * (1 - 2 * MARGIN)
     letters = max(1, math.ceil(1.2 * len(text) * points / max(1.0, _extent(text, size))))
-    lines = textwrap.wrap(text, letters)
+    lines = textwrap.wrap(text, letters, break_on_hyphens=False)
     while letters > 1 and max(_extent(line, size) for line in lines) > points:
         letters -= 1
-        lines = textwrap.wrap(text, letters)
+        lines = textwrap.wrap(text, letters, break_on_hyphens=False)
     return "\n".join(lines)
 
 

@@ -77,7 +77,8 @@ def _note(models: Sequence[Model]) -> str:
         f"detectors. c: detectors zeroed at occurrences of their tokens ({zeroed}): change, at the end of the network, of that token's",
         "logit less the mean logit; matched: neurons of the layer that write as much there. d: medians, of the centred logits of updates,",
         "0 for a bell curve.",
-        f"e: detectors in even steps through all of a model, tokens the most extreme first. {behind((model.name, _told(model)) for model in models)}",
+        "e: detectors in even steps through all of a model, tokens the most extreme first.",
+        behind((model.name, _told(model)) for model in models),
     ]
     return " ".join(parts) + other_text(models, "text_core_sha256", what)
 
