@@ -163,7 +163,7 @@ def test_checkpoints_stand_in_rows_by_run_and_step(tmp_path: Path):
     count = int(table["positional"].sum())
     titles = [axes.get_title("left") for axes in figure.axes]
     assert titles[:4] == [f"step 300: {count}", f"step 9,000: {count}", f"NoPos 300: {count}", f"NoPos 9,000: {count}"]
-    assert titles[4:] == ["nano, learned positions", "nano, NoPos"]
+    assert titles[4:] == ["nano, positions", "nano, NoPos"]
     of_type = {kind: int((table["type"] == kind).sum()) for kind in TYPES}
     for axes in figure.axes[4:]:
         drawn = [(line.get_xdata().tolist(), line.get_ydata().tolist()) for line in axes.lines]  # type: ignore[union-attr]

@@ -115,7 +115,7 @@ def draw_detectors_group(models: Sequence[Model], columns: int) -> Figure:
             layers = [layer for model in models for layer in model.summary[str(n)]["layers"]]
             _counts(panels[0], max((layer["detectors"] for layer in layers), default=0))
             _counts(panels[1], max((layer["cumulative"] for layer in layers), default=0))
-            titles = (f"{name} detectors", f"{name}s detected", "new overall", "new next")
+            titles = (f"{name} detectors", "detected", "new overall", "new next")
             units = ("neurons", f"{name}s", f"{name}s, %", f"{name}s, %")
             for number, (axes, title, unit) in enumerate(zip(panels, titles, units, strict=True)):
                 axes.set_title(f"{letter(PANELS * place + number)}  {title}", pad=4)

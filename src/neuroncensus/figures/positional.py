@@ -62,11 +62,11 @@ def type_handles() -> list[Line2D]:
 
 def _draw_counts(axes: Axes, layers: list[dict]) -> None:
     """Positional neurons of each layer by type, the strong ones of each below its weak ones."""
-    base = [0] * len(layers)
+    base, width = [0] * len(layers), 0.8 if len(layers) <= 24 else 1.0
     for kind, colours in COLOURS.items():
         for strength, colour in zip(("strong", "weak"), colours, strict=True):
             counts = [layer["types"][kind][strength] for layer in layers]
-            axes.bar([layer["layer"] for layer in layers], counts, bottom=base, width=0.8, color=colour, zorder=2)
+            axes.bar([layer["layer"] for layer in layers], counts, bottom=base, width=width, color=colour, zorder=2)
             base = [low + count for low, count in zip(base, counts, strict=True)]
     layer_axis(axes, len(layers))
     axes.set_ylim(0, max(1.0, 1.1 * max(base)))

@@ -90,7 +90,7 @@ def _draw_steps(axes: Axes, run: Sequence[Member], title: str) -> None:
 def _told(member: Member) -> str:
     metadata = member.metadata
     windows = f"{sum(metadata['domains'].values()):,} full windows of {metadata['window']} positions of corpus {metadata['corpus']}"
-    return f"{windows}; {metadata['dtype']}; positional: over {metadata['mutual_information']:g} nats of information on the position"
+    return f"{windows}; {metadata['dtype']}; positional: over {metadata['mutual_information']:g} nats of mutual information with the position"
 
 
 def _note(members: Sequence[Member]) -> str:
@@ -129,8 +129,8 @@ def draw_positional_group(members: Sequence[Member], columns: int) -> Figure:
         if runs:
             panels = curves[0].subplots(1, len(runs), squeeze=False)[0]
             for axes, ((recipe, positions), run) in zip(panels, runs.items(), strict=True):
-                kind = f", {'learned positions' if positions else 'NoPos'}"
-                _draw_steps(axes, run, squeezed(recipe, NAME_SIZE, WIDTHS[columns] / len(runs) - 0.5 - 0.07 * len(kind)) + kind)
+                kind = ", positions" if positions else ", NoPos"
+                _draw_steps(axes, run, squeezed(recipe, NAME_SIZE, WIDTHS[columns] / len(runs) - 1.1) + kind)
             panels[0].set_ylabel("neurons of a type")
         add_title(figure, f"Positional neurons of {listed([member.metadata['model'] for member in members])}", columns)
         add_note(figure, _note(members), columns)

@@ -144,11 +144,13 @@ def shortened(text: str, size: float, inches: float) -> str:
 
 def squeezed(text: str, size: float, inches: float) -> str:
     """Both ends of a line, as much as fits, with `…` between them where it is cut: names of models differ at their ends."""
-    kept, cut = len(text), text
-    while kept > 2 and _extent(cut, size) > 72 * inches:
-        kept -= 1
-        cut = f"{text[: (kept + 1) // 2]}…{text[len(text) - kept // 2 :]}"
-    return cut
+    if _extent(text, size) <= 72 * inches:
+        return text
+
+    def cut(kept: int) -> str:
+        return f"{text[: (kept + 1) // 2]}…{text[len(text) - kept // 2 :]}"
+
+    return cut(max(2, bisect_right(range(len(text)), 72 * inches, key=lambda kept: _extent(cut(kept), size)) - 1))
 
 
 def _fitted(text: str, size: float, inches: float) -> str:

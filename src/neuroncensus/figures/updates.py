@@ -36,7 +36,7 @@ ROW_HEIGHTS = {1: (1, 1, 1, 1, 1.5), 2: (1, 1.2)}
 """Of the rows of panels, in proportion."""
 EXAMPLES, EXAMPLE_SIZE = 9, 5.5
 """Rows of the table of examples, and the size of its letters, in points."""
-PLACES = (0.0, 0.11, 0.36, 0.68, 1.0)
+PLACES = (0.0, 0.17, 0.39, 0.69, 1.0)
 """Where its columns begin, as shares of its width."""
 TABLE_WIDTHS = {1: 2.5, 2: 3.7}
 """Inches that it has at least."""
@@ -90,7 +90,7 @@ def _draw_kurtosis(axes: Axes, layers: list[dict]) -> None:
         if drawn:
             axes.plot(*zip(*drawn, strict=True), marker="o", markersize=size, color=colour, label=label, zorder=2)
     axes.set_ylabel("median excess kurtosis")
-    layer_axis(axes, len(layers))
+    layer_axis(axes, len(layers), 8)
     legend_above(axes, 3)
 
 

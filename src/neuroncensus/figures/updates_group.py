@@ -21,7 +21,7 @@ MOSAICS = {1: "ab;cd;ee", 2: "abcd;eeee"}
 TICK_SIZE = 7
 NAMES = {1: 0.7, 2: 1.0}
 """Inches of a model's name, by columns."""
-PLACES = (0.0, 0.14, 0.23, 0.44, 0.72, 1.0)
+PLACES = {1: (0.0, 0.2, 0.34, 0.52, 0.76, 1.0), 2: (0.0, 0.14, 0.23, 0.44, 0.72, 1.0)}
 """Where columns of the table of examples begin, as shares of its width."""
 TABLE_WIDTHS = {1: 3.1, 2: 6.7}
 """Inches that it has at least."""
@@ -116,7 +116,7 @@ def draw_updates_group(models: Sequence[Model], columns: int) -> Figure:
                 legend_above(axes, 2)
             else:
                 say(axes, "no token detector")
-        draw_examples(panels["e"], [("model", *HEADER), *rows], PLACES, TABLE_WIDTHS[columns], len(rows) + 1)
+        draw_examples(panels["e"], [("model", *HEADER), *rows], PLACES[columns], TABLE_WIDTHS[columns], len(rows) + 1)
         if not rows:
             say(panels["e"], "no token detector")
         add_title(figure, f"What token detectors write in {listed([model.name for model in models])}", columns)
