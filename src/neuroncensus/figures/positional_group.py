@@ -90,7 +90,9 @@ def _draw_steps(axes: Axes, run: Sequence[Member], title: str) -> None:
 def _told(member: Member) -> str:
     metadata = member.metadata
     windows = f"{sum(metadata['domains'].values()):,} full windows of {metadata['window']} positions of corpus {metadata['corpus']}"
-    return f"{windows}; {metadata['dtype']}; positional: over {metadata['mutual_information']:g} nats of mutual information with the position"
+    return (
+        f"{windows}; {metadata['dtype']}; positional: over {metadata['mutual_information']:g} nats of mutual information with the position"
+    )
 
 
 def _note(members: Sequence[Member]) -> str:
