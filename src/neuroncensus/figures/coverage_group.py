@@ -33,7 +33,8 @@ def _note(models: Sequence[Model]) -> str:
     told = behind((model.name, _told(model)) for model in models)
     return (
         f"Alive neurons by the least number of n-grams that have {percent(settings['share'])} of their activations in core; not seen: "
-        "active only outside core or where no n-gram ends. Above each panel: how many of them are in the first class."
+        "active only outside core or where no n-gram ends. Above each panel: how many are covered by "
+        f"{class_names(settings['edges'])[0]} in all its layers."
         f"{null if settings['rotation_null'] else ''} {told}{other_text(models, 'text_core_sha256', what)}"
     )
 
@@ -74,7 +75,7 @@ def draw_coverage_group(models: Sequence[Model], columns: int) -> Figure:
                 draw_classes(axes, layers, edges, across)
                 covered_axis(axes, len(layers), named=number == len(sizes) - 1, labels=max(2, 16 // across))
                 first = class_names(edges)[0]
-                share = f"{rounded(overall['classes'][first] / overall['alive'])} by {first}" if overall["alive"] else " "
+                share = rounded(overall["classes"][first] / overall["alive"]) if overall["alive"] else " "
                 axes.set_title(share, pad=3, fontsize=NOTE_SIZE, fontweight="normal")
                 if number == 0:
                     _name(axes, name)

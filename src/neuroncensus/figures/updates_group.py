@@ -10,20 +10,20 @@ from matplotlib.figure import Figure
 from neuroncensus.corpora.readable import token_reader
 from neuroncensus.figures.group import Model, behind, labels, other_text, text_told
 from neuroncensus.figures.ngrams import listed, say
-from neuroncensus.figures.style import BLUE, GREY, WIDTHS, add_note, add_title, legend_above, look, save
+from neuroncensus.figures.style import BLUE, GREY, WIDTHS, add_bodies, add_note, add_title, legend_above, look, save
 from neuroncensus.figures.updates import EXAMPLES, HEADER, draw_examples, examples, in_percent, reach
 from neuroncensus.findings.ablation import summarize_ablation
 from neuroncensus.findings.trigger_updates import summarize_trigger_updates
 from neuroncensus.findings.updates import DETECTORS, OTHERS, summarize_updates
 from neuroncensus.tablefiles import read_metadata, read_table
 
-MOSAICS = {1: "ab;cd;ee", 2: "abcd;eeee"}
+MOSAICS = {1: "ab;cd", 2: "abcd"}
 TICK_SIZE = 7
 NAMES = {1: 0.7, 2: 1.0}
 """Inches of a model's name, by columns."""
 PLACES = {1: (0.0, 0.2, 0.34, 0.52, 0.76, 1.0), 2: (0.0, 0.14, 0.23, 0.44, 0.72, 1.0)}
 """Where columns of the table of examples begin, as shares of its width."""
-TABLE_WIDTHS = {1: 3.1, 2: 6.7}
+TABLE_WIDTHS = {1: 3.1, 2: 6.6}
 """Inches that it has at least."""
 
 
@@ -47,14 +47,14 @@ def _draw_shares(axes: Axes, models: Sequence[Model], name: str, null: str) -> N
 def _draw_effects(axes: Axes, models: Sequence[Model]) -> None:
     overall = [model.summary["effects"]["overall"] for model in models]
     axes.axvline(0, color=GREY, linewidth=0.6, zorder=1)
-    _draw_means(axes, [numbers["logit_change"] for numbers in overall], {"color": BLUE, "label": "detectors"})
+    _draw_means(axes, [numbers["logit_change"] for numbers in overall], {"color": BLUE, "label": "own"})
     matched = [numbers["matched_logit_change"] for numbers in overall]
     _draw_means(axes, matched, {"color": GREY, "label": "matched", "markerfacecolor": "white"})
     axes.set_xlabel("change of logit")
 
 
 def _draw_kurtosis(axes: Axes, models: Sequence[Model]) -> None:
-    kinds = ((DETECTORS, "detectors", {"color": BLUE}), (OTHERS, "others", {"color": GREY, "markerfacecolor": "white"}))
+    kinds = ((DETECTORS, "own", {"color": BLUE}), (OTHERS, "others", {"color": GREY, "markerfacecolor": "white"}))
     for kind, label, how in kinds:
         medians = [model.summary["kinds"]["overall"][kind]["median_kurtosis"] for model in models]
         _draw_means(axes, [{"mean": median, "interval": None} for median in medians], how | {"label": label})
@@ -72,12 +72,11 @@ def _note(models: Sequence[Model]) -> str:
     zeroed = ", ".join(f"{numbers['detectors']:,} at {numbers['contexts']:,}" for numbers in effects)
     what = "their token detectors detect other tokens"
     parts = [
-        f"Token detectors, in the order of the models: {detectors}. Intervals: 95%, bootstrap over detectors. a: the update's mean logit",
-        "over the detected tokens is below 0; b: less the mean of all tokens; null: the same update at the tokens of the layer's other",
-        f"detectors. c: detectors zeroed at occurrences of their tokens ({zeroed}): change, at the end of the network, of that token's",
-        "logit less the mean logit; matched: neurons of the layer that write as much there. d: medians, of the centred logits of updates,",
-        "0 for a bell curve.",
-        "e: detectors in even steps through all of a model, tokens the most extreme first.",
+        f"Token detectors, in the order of the models: {detectors}. Own: of these; intervals: 95%, bootstrap over them. a: the update's mean",
+        "logit over the detected tokens is below 0; b: less the mean of all tokens; null: the same update at the tokens of the layer's",
+        f"other detectors. c: detectors zeroed at occurrences of their tokens ({zeroed}): change, at the end of the network, of that",
+        "token's logit less the mean logit; matched: neurons of the layer that write as much there. d: medians, of the centred logits of",
+        "updates, 0 for a bell curve. e: detectors in even steps through all of a model, tokens the most extreme first.",
         behind((model.name, _told(model)) for model in models),
     ]
     return " ".join(parts) + other_text(models, "text_core_sha256", what)
@@ -94,10 +93,11 @@ def draw_updates_group(models: Sequence[Model], columns: int) -> Figure:
     """
     names = labels([model.name for model in models], TICK_SIZE, NAMES[columns])
     rows = [[name, *row] for model, name in zip(models, names, strict=True) for row in model.summary["examples"]]
-    heights = [0.55 + 0.18 * len(models)] * (3 - columns) + [0.14 * (len(rows) + 1) + 0.1]
+    heights = [(3 - columns) * (0.95 + 0.18 * len(models)), 0.4 + 0.14 * (len(rows) + 1)]
     with look():
-        figure = Figure(figsize=(WIDTHS[columns], 1.4 + sum(heights) + 0.4 * (3 - columns)), layout="constrained")
-        panels = figure.subplot_mosaic(MOSAICS[columns], height_ratios=heights)
+        figure = Figure(figsize=(WIDTHS[columns], 1.3 + sum(heights)), layout="constrained")
+        body, below = add_bodies(figure, heights)
+        panels = body.subplot_mosaic(MOSAICS[columns]) | {"e": below.subplots()}
         _draw_shares(panels["a"], models, "suppresses_trigger", "null_suppresses")
         _draw_shares(panels["b"], models, "suppresses_centred", "null_suppresses_centred")
         _draw_effects(panels["c"], models)
