@@ -75,8 +75,8 @@ def _note(models: Sequence[Model]) -> str:
         f"Token detectors, in the order of the models: {detectors}. Own: of these; intervals: 95%, bootstrap over them. a: the update's",
         "mean logit over the detected tokens is below 0; b: less the mean of all tokens; null: the same update at the tokens of the",
         f"layer's other detectors. c: detectors zeroed at occurrences of their tokens ({zeroed}): change, at the end of the network, of",
-        "that token's logit less the mean logit; matched: neurons of the layer that write as much there. d: medians, of the centred logits of",
-        "updates, 0 for a bell curve. e: detectors in even steps through all of a model, tokens the most extreme first.",
+        "that token's logit less the mean logit; matched: neurons of the layer that write as much there. d: medians, of the centred logits",
+        "of updates, 0 for a bell curve. e: detectors in even steps through all of a model, tokens the most extreme first.",
         behind((model.name, _told(model)) for model in models),
     ]
     return " ".join(parts) + other_text(models, "text_core_sha256", what)
