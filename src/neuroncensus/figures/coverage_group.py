@@ -10,7 +10,18 @@ from matplotlib.figure import Figure
 from neuroncensus.figures.coverage import add_class_legend, draw_classes, legend_names
 from neuroncensus.figures.group import Model, behind, check_alike, labels, other_text, text_told
 from neuroncensus.figures.ngrams import covered_axis, listed, name_of, percent, rounded
-from neuroncensus.figures.style import LABEL_SIZE, NOTE_SIZE, WIDTHS, add_bodies, add_note, add_title, legend_height, look, save
+from neuroncensus.figures.style import (
+    LABEL_SIZE,
+    NOTE_SIZE,
+    WIDTHS,
+    add_bodies,
+    add_note,
+    add_title,
+    legend_height,
+    look,
+    save,
+    text_height,
+)
 from neuroncensus.findings.coverage import class_names, summarize_coverage
 from neuroncensus.tablefiles import read_metadata, read_table
 
@@ -59,8 +70,9 @@ def draw_coverage_group(models: Sequence[Model], columns: int) -> Figure:
     rows = -(-len(models) // ACROSS[columns])
     across = -(-len(models) // rows)
     names = labels([model.name for model in models], 1.15 * NOTE_SIZE, (WIDTHS[columns] - 0.6) / across - 0.1)
+    title, note = f"How many n-grams cover a neuron of {listed([model.name for model in models])}", _note(models)
     with look():
-        height = 0.9 + ROW_HEIGHT * rows * len(sizes) + legend_height(legend_names(edges), columns)
+        height = 0.3 + ROW_HEIGHT * rows * len(sizes) + legend_height(legend_names(edges), columns) + text_height(title, note, columns)
         figure = Figure(figsize=(WIDTHS[columns], height), layout="constrained")
         (body,) = add_bodies(figure)
         panels = body.subplots(rows * len(sizes), across, squeeze=False)
@@ -85,8 +97,8 @@ def draw_coverage_group(models: Sequence[Model], columns: int) -> Figure:
                     axes.tick_params(labelleft=False)
         body.supylabel("alive neurons, %", fontsize=LABEL_SIZE)
         add_class_legend(body, panels.ravel(), edges, columns)
-        add_title(figure, f"How many n-grams cover a neuron of {listed([model.name for model in models])}", columns)
-        add_note(figure, _note(models), columns)
+        add_title(figure, title, columns)
+        add_note(figure, note, columns)
     return figure
 
 

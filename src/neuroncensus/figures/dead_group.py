@@ -8,12 +8,23 @@ from matplotlib.figure import Figure
 
 from neuroncensus.figures.group import LEGEND_NAME, Model, behind, depth_axis, depths, labels, line_looks, other_text
 from neuroncensus.figures.ngrams import listed, rounded, say
-from neuroncensus.figures.style import LEGEND_SIZE, WIDTHS, add_bodies, add_legend, add_note, add_title, legend_height, look, save
+from neuroncensus.figures.style import (
+    LEGEND_SIZE,
+    WIDTHS,
+    add_bodies,
+    add_legend,
+    add_note,
+    add_title,
+    legend_height,
+    look,
+    save,
+    text_height,
+)
 from neuroncensus.findings.dead import summarize_dead
 from neuroncensus.tablefiles import read_metadata, read_table
 
-HEIGHTS = {1: 5.3, 2: 3.1}
-"""Inches but for the legend, by columns."""
+HEIGHTS = {1: 4.5, 2: 2.4}
+"""Inches of the panels, by columns."""
 COLUMNS = ("layer", "dead", "provably_dead", "bos_only", "activations", "frequency", "tokens", "documents")
 
 
@@ -44,8 +55,10 @@ def draw_dead_group(models: Sequence[Model], columns: int) -> Figure:
     """
     names = labels([model.name for model in models], LEGEND_SIZE, LEGEND_NAME)
     shown = [f"{name}: {rounded(model.summary['overall']['dead_share'])}" for name, model in zip(names, models, strict=True)]
+    title, note = f"Dead neurons of {listed([model.name for model in models])}", _note(models)
     with look():
-        figure = Figure(figsize=(WIDTHS[columns], HEIGHTS[columns] + legend_height(shown, columns)), layout="constrained")
+        height = HEIGHTS[columns] + legend_height(shown, columns) + text_height(title, note, columns)
+        figure = Figure(figsize=(WIDTHS[columns], height), layout="constrained")
         (body,) = add_bodies(figure)
         dead, rates = body.subplots(*((1, 2) if columns == 2 else (2, 1)))
         lines = {}
@@ -67,8 +80,8 @@ def draw_dead_group(models: Sequence[Model], columns: int) -> Figure:
         if not rates.lines:
             say(rates, "no neuron is alive")
         add_legend(body, lines, columns)
-        add_title(figure, f"Dead neurons of {listed([model.name for model in models])}", columns)
-        add_note(figure, _note(models), columns)
+        add_title(figure, title, columns)
+        add_note(figure, note, columns)
     return figure
 
 

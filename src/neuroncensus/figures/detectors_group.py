@@ -21,7 +21,18 @@ from neuroncensus.figures.group import (
     text_told,
 )
 from neuroncensus.figures.ngrams import letter, listed, name_of, percent, say
-from neuroncensus.figures.style import LEGEND_SIZE, WIDTHS, add_bodies, add_legend, add_note, add_title, legend_height, look, save
+from neuroncensus.figures.style import (
+    LEGEND_SIZE,
+    WIDTHS,
+    add_bodies,
+    add_legend,
+    add_note,
+    add_title,
+    legend_height,
+    look,
+    save,
+    text_height,
+)
 from neuroncensus.findings.detectors import summarize_detectors
 from neuroncensus.tablefiles import read_metadata, read_table
 
@@ -102,8 +113,9 @@ def draw_detectors_group(models: Sequence[Model], columns: int) -> Figure:
     names = labels([model.name for model in models], LEGEND_SIZE, LEGEND_NAME)
     looks = line_looks([model.metadata["layers_covered"] for model in models])
     across = 2 * columns
+    title, note = f"Detectors of n-grams in {listed([model.name for model in models])}", _note(models)
     with look():
-        height = 1.1 + ROW_HEIGHTS[columns] * len(sizes) + legend_height(names, columns)
+        height = 0.4 + ROW_HEIGHTS[columns] * len(sizes) + legend_height(names, columns) + text_height(title, note, columns)
         figure = Figure(figsize=(WIDTHS[columns], height), layout="constrained")
         (body,) = add_bodies(figure)
         rows = len(sizes) * PANELS // across
@@ -117,8 +129,8 @@ def draw_detectors_group(models: Sequence[Model], columns: int) -> Figure:
             _counts(panels[1], max((layer["cumulative"] for layer in layers), default=0))
             titles = (f"{name} detectors", "detected", "new overall", "new next")
             units = ("neurons", f"{name}s", f"{name}s, %", f"{name}s, %")
-            for number, (axes, title, unit) in enumerate(zip(panels, titles, units, strict=True)):
-                axes.set_title(f"{letter(PANELS * place + number)}  {title}", pad=4)
+            for number, (axes, kind, unit) in enumerate(zip(panels, titles, units, strict=True)):
+                axes.set_title(f"{letter(PANELS * place + number)}  {kind}", pad=4)
                 axes.set_ylabel(unit)
                 bottom = (PANELS * place + number) // across == rows - 1
                 depth_axis(axes, label="relative depth" if bottom else "")
@@ -127,8 +139,8 @@ def draw_detectors_group(models: Sequence[Model], columns: int) -> Figure:
                 if not any(layer["detectors"] for layer in layers):
                     say(axes, "no detector" if number == 0 else "none")
         add_legend(body, dict(zip(names, grid[0].lines, strict=True)), columns)
-        add_title(figure, f"Detectors of n-grams in {listed([model.name for model in models])}", columns)
-        add_note(figure, _note(models), columns)
+        add_title(figure, title, columns)
+        add_note(figure, note, columns)
     return figure
 
 

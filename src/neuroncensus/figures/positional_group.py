@@ -12,7 +12,7 @@ from matplotlib.ticker import EngFormatter, MaxNLocator
 from neuroncensus.figures.group import behind, labels
 from neuroncensus.figures.ngrams import listed
 from neuroncensus.figures.positional import COLOURS, draw_map, type_handles
-from neuroncensus.figures.style import WIDTHS, add_bodies, add_legend, add_note, add_title, look, save, squeezed
+from neuroncensus.figures.style import WIDTHS, add_bodies, add_legend, add_note, add_title, look, save, squeezed, text_height
 from neuroncensus.findings.shapes import TYPES
 from neuroncensus.tablefiles import read_metadata, read_table
 
@@ -112,8 +112,9 @@ def draw_positional_group(members: Sequence[Member], columns: int) -> Figure:
     width = max(map(len, rows))
     room = (WIDTHS[columns] - 0.4) / width - 0.55
     names = dict(zip(map(id, members), labels([member.name for member in members], NAME_SIZE, room), strict=True))
+    title, note = f"Positional neurons of {listed([member.metadata['model'] for member in members])}", _note(members)
     with look():
-        height = ROW_HEIGHT * (len(rows) + bool(runs)) + 1.0
+        height = ROW_HEIGHT * (len(rows) + bool(runs)) + 0.3 + text_height(title, note, columns)
         figure = Figure(figsize=(WIDTHS[columns], height), layout="constrained")
         maps, *curves = add_bodies(figure, [len(rows), 1] if runs else [1])
         grid = maps.subplots(len(rows), width, squeeze=False)
@@ -134,8 +135,8 @@ def draw_positional_group(members: Sequence[Member], columns: int) -> Figure:
                 kind = ", positions" if positions else ", NoPos"
                 _draw_steps(axes, run, squeezed(recipe, NAME_SIZE, WIDTHS[columns] / len(runs) - 1.1) + kind)
             panels[0].set_ylabel("neurons of a type")
-        add_title(figure, f"Positional neurons of {listed([member.metadata['model'] for member in members])}", columns)
-        add_note(figure, _note(members), columns)
+        add_title(figure, title, columns)
+        add_note(figure, note, columns)
     return figure
 
 

@@ -164,6 +164,13 @@ def _fitted(text: str, size: float, inches: float) -> str:
     return "\n".join(lines)
 
 
+def text_height(title: str, note: str, columns: int) -> float:
+    """Inches that a title and a note take, which are long where they tell of many models."""
+    return sum(
+        size * 1.25 / 72 * (1 + _fitted(text, size, WIDTHS[columns]).count("\n")) for text, size in ((title, TITLE_SIZE), (note, NOTE_SIZE))
+    )
+
+
 def add_title(figure: Figure, title: str, columns: int) -> None:
     """What a figure shows of which model, above its panels."""
     figure.suptitle(_fitted(title, TITLE_SIZE, WIDTHS[columns]), x=MARGIN, ha="left", fontsize=TITLE_SIZE)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from neuroncensus.corpora.readable import token_reader
 from neuroncensus.figures.group import Model, behind, labels, other_text, text_told
 from neuroncensus.figures.ngrams import listed, say
-from neuroncensus.figures.style import BLUE, GREY, WIDTHS, add_bodies, add_note, add_title, legend_above, look, save
+from neuroncensus.figures.style import BLUE, GREY, WIDTHS, add_bodies, add_note, add_title, legend_above, look, save, text_height
 from neuroncensus.figures.updates import EXAMPLES, HEADER, draw_examples, examples, in_percent, reach
 from neuroncensus.findings.ablation import summarize_ablation
 from neuroncensus.findings.trigger_updates import summarize_trigger_updates
@@ -94,8 +94,9 @@ def draw_updates_group(models: Sequence[Model], columns: int) -> Figure:
     names = labels([model.name for model in models], TICK_SIZE, NAMES[columns])
     rows = [[name, *row] for model, name in zip(models, names, strict=True) for row in model.summary["examples"]]
     heights = [(3 - columns) * (0.95 + 0.18 * len(models)), 0.4 + 0.14 * (len(rows) + 1)]
+    title, note = f"What token detectors write in {listed([model.name for model in models])}", _note(models)
     with look():
-        figure = Figure(figsize=(WIDTHS[columns], 1.3 + sum(heights)), layout="constrained")
+        figure = Figure(figsize=(WIDTHS[columns], 0.3 + sum(heights) + text_height(title, note, columns)), layout="constrained")
         body, below = add_bodies(figure, heights)
         panels = body.subplot_mosaic(MOSAICS[columns]) | {"e": below.subplots()}
         _draw_shares(panels["a"], models, "suppresses_trigger", "null_suppresses")
@@ -103,8 +104,8 @@ def draw_updates_group(models: Sequence[Model], columns: int) -> Figure:
         _draw_effects(panels["c"], models)
         _draw_kurtosis(panels["d"], models)
         titles = ("a  suppress, raw", "b  centred", "c  zeroed", "d  spread", "e  examples")
-        for name, title in zip("abcde", titles, strict=True):
-            panels[name].set_title(title, pad=16 if name != "e" else 4)
+        for name, kind in zip("abcde", titles, strict=True):
+            panels[name].set_title(kind, pad=16 if name != "e" else 4)
         for name in "abcd":
             axes = panels[name]
             axes.set_ylim(len(models) - 0.5, -0.5)
@@ -116,11 +117,13 @@ def draw_updates_group(models: Sequence[Model], columns: int) -> Figure:
                 legend_above(axes, 2)
             else:
                 say(axes, "no token detector")
-        draw_examples(panels["e"], [("model", *HEADER), *rows], PLACES[columns], TABLE_WIDTHS[columns], len(rows) + 1)
-        if not rows:
+        if rows:
+            draw_examples(panels["e"], [("model", *HEADER), *rows], PLACES[columns], TABLE_WIDTHS[columns], len(rows) + 1)
+        else:
+            panels["e"].set_axis_off()
             say(panels["e"], "no token detector")
-        add_title(figure, f"What token detectors write in {listed([model.name for model in models])}", columns)
-        add_note(figure, _note(models), columns)
+        add_title(figure, title, columns)
+        add_note(figure, note, columns)
     return figure
 
 
