@@ -23,6 +23,7 @@ include: "workflow/rules/detectors.smk"
 include: "workflow/rules/positional.smk"
 include: "workflow/rules/updates.smk"
 include: "workflow/rules/saturation.smk"
+include: "workflow/rules/groups.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/scorecard.smk"
 
@@ -32,6 +33,7 @@ rule all:
     input:
         census.findings(),
         lambda wc: [file for model in config["run"]["models"] for file in positional_files(model, *POSITIONAL_FINDINGS)],
+        lambda wc: positional_groups(),
     log:
         "results/logs/all.log",
     localrule: True

@@ -24,6 +24,7 @@ from neuroncensus.report.needs import Needing
 SCRATCH = "resources/hidden"
 TABLES = ("frequency", "dead", "coverage", "detectors", "detector_ngrams", "updates", "trigger_updates", "ablation", "saturation")
 FIGURES = ("dead", "coverage", "detectors", "updates", "saturation")
+GROUP_FIGURES = ("dead", "coverage", "detectors", "updates")
 JOINED = ("neurons.parquet", "summary.json", "provenance.json", "scorecard.md", "scorecard.json")
 FINDINGS = (*(f"{name}.parquet" for name in TABLES), *(f"{name}.pdf" for name in FIGURES), *JOINED)
 # Of corpora with full windows in every domain of `positions`.
@@ -245,13 +246,17 @@ class Census(CorpusFiles):
     # Findings
 
     def findings(self) -> list[str]:
-        """What a bare run makes: every finding of `run.models` but the positional ones, and the loss curves of those trained here."""
+        """What a bare run makes but the positional ones: every finding of `run.models`, loss curves of those trained here, and groups."""
         files = []
         for model in self.config["run"]["models"]:
             files += [f"results/{model}/{name}" for name in FINDINGS]
             if "train" in self.model_entry(model):
                 files.append(str(Path(self.training_folder(model)).parent / "loss.pdf"))
-        return files
+        return files + [f"results/groups/{group}/{name}.pdf" for group in self.groups_run() for name in GROUP_FIGURES]
+
+    def groups_run(self) -> list[str]:
+        """The groups whose figures a bare run makes: those of which it runs every model."""
+        return [name for name, models in self.config["groups"].items() if set(models) <= set(self.config["run"]["models"])]
 
     def published(self) -> dict:
         """What the paper publishes (`neuroncensus.published`)."""
@@ -268,6 +273,10 @@ class Census(CorpusFiles):
         if name not in groups:
             raise CensusError(f"unknown group {name}: {suggestion(name, groups)}")
         return groups[name]
+
+    def group_files(self, name: str, file: str) -> list[str]:
+        """A file of every model of a group."""
+        return [f"results/{model}/{file}" for model in self.group(name)]
 
     def training_run(self, model: str) -> dict | None:
         """Of which training run and step a model is: `recipe`, `positions` (bool) and `step`; None of one that is read from a folder."""

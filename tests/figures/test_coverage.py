@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy
 import polars
 import pytest
 from matplotlib.colors import to_rgb
@@ -14,39 +13,22 @@ from neuroncensus.figures.style import WIDTHS
 from neuroncensus.findings.coverage import class_names
 from neuroncensus.tablefiles import write_table
 from neuroncensus.tables import COVERAGE
+from tables_made import LONG, make_coverage
 
-EDGES = [5, 20, 50, 100, 500]
-LONG = "a-model.with_a_very-long-name-that-somebody-gave-to-it-to-tell-it-from-all-the-others-2026-11-23-checkpoint-123456"
 Made = tuple[polars.DataFrame, dict]
 
 
-def make(
-    layers: int, sizes: list[int], edges: list[int] = EDGES, *, null: bool = True, dead: range = range(0), model: str = "opt-nano"
-) -> Made:
-    """20 alive neurons a layer, in any classes, and none in `dead` layers."""
-    draw, names, rows = numpy.random.default_rng(0), class_names(edges), []
-    for layer in range(layers):
-        for neuron in range(0 if layer in dead else 20):
-            for n in sizes:
-                found, beyond = (names[int(place)] for place in draw.integers(0, len(names), 2))
-                row = {"layer": layer, "neuron": neuron, "n": n, "activations": 9, "covering": None}
-                rows.append(row | {"class": found, "null_class": beyond if null else None})
-    metadata = {"model": model, "edges": edges, "n": sizes, "layers_covered": layers, "share": 0.95, "rotation_null": null}
-    metadata |= {"tokens_core": 1000, "tokens": 4321, "corpus": "demo", "dtype": "float32"}
-    return polars.DataFrame(rows, schema=polars.from_arrow(COVERAGE.schema.empty_table()).schema), metadata  # type: ignore[union-attr]
-
-
 CASES = {
-    "1 layer": make(1, [1, 2]),
-    "6 layers": make(6, [1, 2, 3]),
-    "12 layers, 5 n": make(12, [1, 2, 3, 4, 5], [5, 50]),
-    "64 layers": make(64, [1, 2, 3]),
-    "one edge": make(6, [1], [3]),
-    "twelve edges": make(6, [1, 2], [2**k for k in range(12)]),
-    "long": make(6, [1, 2, 3, 4], [1, 2, 1000000], null=False, model=LONG),
-    "a dead layer": make(6, [1, 2], dead=range(2, 3)),
-    "all dead": make(6, [1, 2, 3], dead=range(6)),
-    "no layer": make(0, [1, 2, 3]),
+    "1 layer": make_coverage(1, [1, 2]),
+    "6 layers": make_coverage(6, [1, 2, 3]),
+    "12 layers, 5 n": make_coverage(12, [1, 2, 3, 4, 5], [5, 50]),
+    "64 layers": make_coverage(64, [1, 2, 3]),
+    "one edge": make_coverage(6, [1], [3]),
+    "twelve edges": make_coverage(6, [1, 2], [2**k for k in range(12)]),
+    "long": make_coverage(6, [1, 2, 3, 4], [1, 2, 1000000], null=False, model=LONG),
+    "a dead layer": make_coverage(6, [1, 2], dead=range(2, 3)),
+    "all dead": make_coverage(6, [1, 2, 3], dead=range(6)),
+    "no layer": make_coverage(0, [1, 2, 3]),
 }
 
 

@@ -3,56 +3,27 @@
 from pathlib import Path
 
 import matplotlib
-import numpy
-import polars
 import pytest
 
 from figures_made import check_legend, check_same_bytes, check_whole, written
 from neuroncensus.figures.dead import draw_dead, plot_dead
 from neuroncensus.figures.style import BLUE, GREY, ORANGE, SKY, VERMILION, WIDTHS
 from neuroncensus.tablefiles import write_table
+from tables_made import LONG, TOKENS, dead_metadata, make_dead, some_dead
 
-TOKENS, WINDOWS = 1000, 40
-LONG = "a-model.with_a_very-long-name-that-somebody-gave-to-it-to-tell-it-from-all-the-others-2026-11-23-checkpoint-123456"
 WIDE = "W" * 120
 
 
-def make_table(layers: int, neurons: int, dead: list[int], proved: list[int], bos_only: list[int], seed: int = 0) -> polars.DataFrame:
-    """A table with given numbers of dead, proved and BOS-only neurons in each layer."""
-    draw = numpy.random.default_rng(seed)
-    rows = []
-    for layer in range(layers):
-        activations = draw.integers(WINDOWS + 1, TOKENS, neurons)
-        at_bos = numpy.zeros(neurons, dtype=int)
-        activations[: dead[layer]] = 0
-        only = slice(dead[layer], dead[layer] + bos_only[layer])
-        activations[only] = at_bos[only] = WINDOWS
-        for neuron, (count, bos) in enumerate(zip(activations.tolist(), at_bos.tolist(), strict=True)):
-            row = {"layer": layer, "neuron": neuron, "tokens": TOKENS, "activations": count, "activations_bos": bos}
-            row |= {"frequency": count / TOKENS, "dead": count == 0, "bos_only": 0 < count == bos, "provably_dead": neuron < proved[layer]}
-            rows.append(row | {"bound": 0.0, "depth": 0.0, "documents": 7, "documents_active": 7 if count else 0})
-    return polars.DataFrame(rows)
-
-
-def metadata(model: str = "opt-nano") -> dict:
-    return {"model": model, "windows": WINDOWS, "window": 25, "corpus": "demo", "dtype": "float32"}
-
-
-def some(layers: int, neurons: int = 20) -> polars.DataFrame:
-    dead = [(3 * layer) % (neurons // 2) for layer in range(layers)]
-    return make_table(layers, neurons, dead, [count // 2 for count in dead], [layer % 3 for layer in range(layers)])
-
-
 CASES = {
-    **{f"{layers} layers": (some(layers), "opt-nano") for layers in (1, 2, 6, 12, 64)},
-    "all dead": (make_table(6, 10, [10] * 6, [4] * 6, [0] * 6), "opt-nano"),
-    "one layer all dead": (make_table(3, 10, [0, 10, 2], [0, 10, 0], [0] * 3), "opt-nano"),
-    "none dead": (make_table(6, 10, [0] * 6, [0] * 6, [0] * 6), "opt-nano"),
-    "BOS-only all": (make_table(2, 10, [0] * 2, [0] * 2, [10] * 2), "opt-nano"),
-    "one neuron": (make_table(1, 1, [0], [0], [0]), "opt-nano"),
-    "one dead neuron": (make_table(1, 1, [1], [1], [0]), "opt-nano"),
-    "long name": (some(12), LONG),
-    "wide name": (some(6), WIDE),
+    **{f"{layers} layers": (some_dead(layers), "opt-nano") for layers in (1, 2, 6, 12, 64)},
+    "all dead": (make_dead(6, 10, [10] * 6, [4] * 6, [0] * 6), "opt-nano"),
+    "one layer all dead": (make_dead(3, 10, [0, 10, 2], [0, 10, 0], [0] * 3), "opt-nano"),
+    "none dead": (make_dead(6, 10, [0] * 6, [0] * 6, [0] * 6), "opt-nano"),
+    "BOS-only all": (make_dead(2, 10, [0] * 2, [0] * 2, [10] * 2), "opt-nano"),
+    "one neuron": (make_dead(1, 1, [0], [0], [0]), "opt-nano"),
+    "one dead neuron": (make_dead(1, 1, [1], [1], [0]), "opt-nano"),
+    "long name": (some_dead(12), LONG),
+    "wide name": (some_dead(6), WIDE),
 }
 
 
@@ -60,7 +31,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_figure_is_whole(case: str, columns: int):
     table, model = CASES[case]
-    figure = draw_dead(table, metadata(model), columns)
+    figure = draw_dead(table, dead_metadata(model), columns)
     check_whole(figure)
     for axes in figure.axes:
         check_legend(axes)
@@ -75,12 +46,12 @@ def test_figure_is_whole(case: str, columns: int):
 @pytest.mark.parametrize("case", ["64 layers", "all dead"])
 def test_figure_is_the_same_bytes(case: str, tmp_path: Path):
     table, model = CASES[case]
-    check_same_bytes(lambda: draw_dead(table, metadata(model), 2), tmp_path)
+    check_same_bytes(lambda: draw_dead(table, dead_metadata(model), 2), tmp_path)
 
 
 def test_a_users_own_settings_have_no_part_in_it(tmp_path: Path):
     table, model = CASES["6 layers"]
-    write_table(table.to_arrow(), tmp_path / "dead.parquet", metadata(model))
+    write_table(table.to_arrow(), tmp_path / "dead.parquet", dead_metadata(model))
     plot_dead(tmp_path / "dead.parquet", tmp_path / "one.pdf", columns=1, dpi=100)
     with matplotlib.rc_context({"font.size": 20, "axes.facecolor": "black", "pdf.fonttype": 3, "savefig.facecolor": "red"}):
         plot_dead(tmp_path / "dead.parquet", tmp_path / "other.pdf", columns=1, dpi=100)
@@ -89,7 +60,7 @@ def test_a_users_own_settings_have_no_part_in_it(tmp_path: Path):
 
 def test_bars_are_the_shares_of_the_table():
     dead, proved, bos_only = [0, 7, 20, 3], [0, 2, 20, 3], [1, 0, 0, 5]
-    shares = draw_dead(make_table(4, 20, dead, proved, bos_only), metadata(), 2).axes[0]
+    shares = draw_dead(make_dead(4, 20, dead, proved, bos_only), dead_metadata(), 2).axes[0]
     wanted = {
         "dead, proved": [100 * p / 20 for p in proved],
         "dead on this text": [100 * (d - p) / 20 for d, p in zip(dead, proved, strict=True)],
@@ -104,8 +75,8 @@ def test_bars_are_the_shares_of_the_table():
 
 
 def test_line_is_the_mean_of_those_not_dead():
-    table = make_table(4, 20, [0, 7, 20, 3], [0] * 4, [1, 0, 0, 5])
-    (line,) = draw_dead(table, metadata(), 2).axes[1].lines
+    table = make_dead(4, 20, [0, 7, 20, 3], [0] * 4, [1, 0, 0, 5])
+    (line,) = draw_dead(table, dead_metadata(), 2).axes[1].lines
     alive = {
         layer: [row["activations"] / TOKENS for row in table.to_dicts() if row["layer"] == layer and row["activations"]]
         for layer in (0, 1, 3)
@@ -116,7 +87,7 @@ def test_line_is_the_mean_of_those_not_dead():
 
 @pytest.mark.parametrize("layers", [2, 3, 6, 7, 64])
 def test_first_half_is_shaded_and_the_note_says_so(layers: int):
-    figure = draw_dead(some(layers), metadata(), 2)
+    figure = draw_dead(some_dead(layers), dead_metadata(), 2)
     for axes in figure.axes:
         (shade,) = [patch for patch in axes.patches if patch.get_zorder() == 0]
         assert shade.get_x() + shade.get_width() == layers // 2 - 0.5
@@ -124,14 +95,14 @@ def test_first_half_is_shaded_and_the_note_says_so(layers: int):
 
 
 def test_one_layer_has_no_half():
-    figure = draw_dead(some(1), metadata(), 2)
+    figure = draw_dead(some_dead(1), dead_metadata(), 2)
     assert not [patch for axes in figure.axes for patch in axes.patches if patch.get_zorder() == 0]
     assert "Shaded" not in figure.get_supxlabel()
 
 
 def test_title_and_note_say_what_was_counted():
-    table = make_table(2, 10, [3, 0], [1, 0], [0, 0])
-    figure = draw_dead(table, metadata(), 2)
+    table = make_dead(2, 10, [3, 0], [1, 0], [0, 0])
+    figure = draw_dead(table, dead_metadata(), 2)
     assert figure.get_suptitle() == "opt-nano: 3 of 20 neurons dead"
     note = " ".join(figure.get_supxlabel().split())
     assert "1,000 positions in 40 windows of at most 25 tokens, 7 documents of corpus demo; float32." in note

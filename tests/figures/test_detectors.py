@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy
 import polars
 import pytest
 
@@ -11,44 +10,21 @@ from neuroncensus.figures.detectors import draw_detectors, plot_detectors
 from neuroncensus.figures.style import WIDTHS
 from neuroncensus.tablefiles import write_table
 from neuroncensus.tables import DETECTOR_NGRAMS, DETECTORS
+from tables_made import LONG, make_detectors
 
-LONG = "a-model.with_a_very-long-name-that-somebody-gave-to-it-to-tell-it-from-all-the-others-2026-11-23-checkpoint-123456"
 Made = tuple[polars.DataFrame, polars.DataFrame, dict]
 
 
-def make(layers: int, sizes: list[int], most: int = 4, *, without: tuple[int, ...] = (), model: str = "opt-nano", times: int = 1) -> Made:
-    """Up to `most` detectors a layer, none for n in `without`; their n-grams recur from layer to layer."""
-    draw, detectors, ngrams = numpy.random.default_rng(0), [], []
-    for layer in range(layers):
-        for neuron in range(int(draw.integers(0, most + 1))):
-            for n in set(sizes) - set(without):
-                found = sorted({tuple(draw.integers(0, 6 * times, n).tolist()) for _ in range(int(draw.integers(1, 4 * times)))})
-                row = {"layer": layer, "neuron": neuron, "n": n, "activations": 9, "covering": 1, "detected": len(found), "share": 1.0}
-                held = float(draw.random()) if draw.random() < 0.8 else None
-                detectors.append(row | {"strict": bool(draw.random() < 0.5), "held_out_rate": held, "held_out_share": float(draw.random())})
-                for gram in found:
-                    pair = {"layer": layer, "neuron": neuron, "n": n, "ngram": list(gram), "text": "x", "occurrences": 3, "activations": 3}
-                    ngrams.append(pair | {"rate_lower": 0.4, "in_covering": True})
-    metadata = {"model": model, "n": sizes, "layers_covered": layers, "share": 0.95, "detector_rate": 0.95, "detector_share": 0.95}
-    metadata |= {"detector_covering": [5, 50, 50, 50, 50][: len(sizes)], "positions": [1234567 - n for n in sizes]}
-    metadata |= {"corpus": "demo", "dtype": "float32"}
-    frames = [
-        polars.DataFrame(rows, schema=polars.DataFrame(kind.schema.empty_table()).schema)
-        for rows, kind in ((detectors, DETECTORS), (ngrams, DETECTOR_NGRAMS))
-    ]
-    return frames[0], frames[1], metadata
-
-
 CASES = {
-    "1 layer": make(1, [1, 2]),
-    "6 layers": make(6, [1, 2, 3]),
-    "12 layers, 5 n": make(12, [1, 2, 3, 4, 5]),
-    "64 layers": make(64, [1, 2, 3]),
-    "many": make(2, [1, 2], 30, times=100),
-    "no tokens": make(6, [1, 2, 3], without=(1,)),
-    "no detectors": make(6, [1, 2, 3], 0),
-    "no layer": make(0, [1, 2]),
-    "long name": make(12, [3], model=LONG),
+    "1 layer": make_detectors(1, [1, 2]),
+    "6 layers": make_detectors(6, [1, 2, 3]),
+    "12 layers, 5 n": make_detectors(12, [1, 2, 3, 4, 5]),
+    "64 layers": make_detectors(64, [1, 2, 3]),
+    "many": make_detectors(2, [1, 2], 30, times=100),
+    "no tokens": make_detectors(6, [1, 2, 3], without=(1,)),
+    "no detectors": make_detectors(6, [1, 2, 3], 0),
+    "no layer": make_detectors(0, [1, 2]),
+    "long name": make_detectors(12, [3], model=LONG),
 }
 
 

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy
 import polars
 import pytest
 
@@ -11,92 +10,17 @@ from neuroncensus.figures.style import WIDTHS, shortened
 from neuroncensus.figures.updates import EXAMPLES, draw_updates
 from neuroncensus.findings.ablation import summarize_ablation
 from neuroncensus.findings.trigger_updates import summarize_trigger_updates
-from neuroncensus.tables import ABLATION, DETECTOR_NGRAMS, POSITIONAL, TRIGGER_UPDATES, UPDATES
-
-LONG = "a-model.with_a_very-long-name-that-somebody-gave-to-it-to-tell-it-from-all-the-others-2026-11-23-checkpoint-123456"
-WORDS = [
-    "␣the",
-    "$x_1$",
-    "漢字",
-    "<0xE2>",
-    "a_very_long_token_that_goes_on_and_on_and_on_and_on_and_on",
-    "⏎⏎",
-    "\U0001f9e0",
-    "{",
-    "\\alpha",
-]
-
-
-def frame(rows: list[dict], kind) -> polars.DataFrame:
-    return polars.DataFrame(rows, schema=polars.DataFrame(kind.schema.empty_table()).schema)
-
-
-def make(layers: int, most: int = 4, *, matched: bool = True, active: bool = True, positional: bool = False, model: str = "opt-nano"):
-    """Up to `most` token detectors in each layer of the first half, and the tables of the figure."""
-    draw = numpy.random.default_rng(layers)
-    updates, triggers, ablation, ngrams, positions = [], [], [], [], []
-    for layer in range(layers):
-        found = int(draw.integers(0, most + 1)) if layer < layers // 2 else 0
-        for neuron in range(40):
-            ids = draw.integers(0, 99, 20).tolist()
-            row = {
-                "layer": layer,
-                "neuron": neuron,
-                "norm": 1.0,
-                "kurtosis": float(draw.normal()),
-                "promoted": ids[:10],
-                "suppressed": ids[10:],
-            }
-            updates.append(row)
-            positions.append(
-                {"layer": layer, "neuron": neuron, "positional": bool(neuron % 3 == 0), "strong": True if neuron % 6 == 0 else None}
-            )
-            if neuron >= found:
-                continue
-            logit = float(draw.normal() - 1)
-            row = {"layer": layer, "neuron": neuron, "detected": 2, "mean_logit": logit, "mean_logit_centred": logit + 0.3}
-            row |= {"suppresses_trigger": logit < 0, "all_suppressed": logit < -1, "suppresses_centred": logit < -0.3, "trigger_rank": 4.5}
-            null = None if found == 1 else float(draw.random())
-            triggers.append(row | {"null_suppresses": null, "null_suppresses_centred": null})
-            for token in ids[:2]:
-                gram = {"layer": layer, "neuron": neuron, "n": 1, "ngram": [token], "text": WORDS[token % len(WORDS)], "occurrences": 9}
-                ngrams.append(gram | {"activations": 9, "rate_lower": 0.4, "in_covering": True})
-            for position in range(2 * active):
-                row = {
-                    "layer": layer,
-                    "neuron": neuron,
-                    "domain": "a",
-                    "shard": 0,
-                    "window": 0,
-                    "position": position,
-                    "document": 0,
-                    "token": 1,
-                }
-                row |= {"value": 1.0, "log_probability": -1.0, "log_probability_change": 0.1, "logit_change": float(draw.normal())}
-                other = float(draw.normal()) if matched else None
-                row |= {"matched": 5 if matched else 2, "matched_log_probability_change": other, "matched_logit_change": other}
-                ablation.append(row)
-    tables = {"updates": frame(updates, UPDATES), "trigger_updates": frame(triggers, TRIGGER_UPDATES)}
-    tables |= {"ablation": frame(ablation, ABLATION), "detector_ngrams": frame(ngrams, DETECTOR_NGRAMS)}
-    if positional:
-        tables["positional"] = frame(positions, POSITIONAL)
-    told = {"model": model, "layers_covered": layers // 2, "resamples": 200, "seed": 1, "corpus": "demo", "dtype": "float32"}
-    return tables, {"trigger_updates": told, "ablation": told}
-
-
-def read(token: int) -> str:
-    return WORDS[token % len(WORDS)]
-
+from tables_made import LONG, make_updates, read_token
 
 CASES = {
-    **{f"{layers} layers": make(layers) for layers in (6, 64)},
-    "many": make(12, 40),
-    "no detector": make(6, 0),
-    "no layer covered": make(1),
-    "none matched": make(6, matched=False),
-    "none active": make(6, active=False),
-    "positional": make(12, positional=True),
-    "long name": make(6, model=LONG),
+    **{f"{layers} layers": make_updates(layers) for layers in (6, 64)},
+    "many": make_updates(12, 40),
+    "no detector": make_updates(6, 0),
+    "no layer covered": make_updates(1),
+    "none matched": make_updates(6, matched=False),
+    "none active": make_updates(6, active=False),
+    "positional": make_updates(12, positional=True),
+    "long name": make_updates(6, model=LONG),
 }
 
 
@@ -104,7 +28,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_figure_is_whole(case: str, columns: int):
     tables, metadata = CASES[case]
-    figure = draw_updates(tables, metadata, read, columns)
+    figure = draw_updates(tables, metadata, read_token, columns)
     check_whole(figure)
     for axes in figure.axes:
         check_legend(axes)
@@ -113,7 +37,7 @@ def test_figure_is_whole(case: str, columns: int):
 
 
 def test_figure_is_the_same_bytes(tmp_path: Path):
-    check_same_bytes(lambda: draw_updates(*CASES["6 layers"], read, 2), tmp_path)
+    check_same_bytes(lambda: draw_updates(*CASES["6 layers"], read_token, 2), tmp_path)
 
 
 def points(axes) -> dict:
@@ -127,7 +51,7 @@ def points(axes) -> dict:
 
 def test_points_and_lines_are_the_numbers_of_the_summaries():
     tables, metadata = CASES["positional"]
-    figure = draw_updates(tables, metadata, read, 2)
+    figure = draw_updates(tables, metadata, read_token, 2)
     panels = {axes.get_title("left")[0]: axes for axes in figure.axes}
     triggers = summarize_trigger_updates(tables["trigger_updates"], metadata["trigger_updates"])["layers"]
     effects = summarize_ablation(tables["ablation"], metadata["ablation"], 200, 1)["layers"]
@@ -157,7 +81,7 @@ def test_points_and_lines_are_the_numbers_of_the_summaries():
 
 def test_examples_are_detectors_in_even_steps_with_their_tokens():
     tables, metadata = CASES["many"]
-    figure = draw_updates(tables, metadata, read, 2)
+    figure = draw_updates(tables, metadata, read_token, 2)
     texts = [text.get_text() for text in next(axes for axes in figure.axes if axes.get_title("left").startswith("e")).texts]
     assert texts[:4] == ["neuron", "detects", "promotes", "suppresses"] and len(texts) == 4 * (EXAMPLES + 1)
     keys = [f"{layer}.{neuron}" for layer, neuron in tables["trigger_updates"].select("layer", "neuron").iter_rows()]
@@ -165,13 +89,13 @@ def test_examples_are_detectors_in_even_steps_with_their_tokens():
     assert texts[4::4] == [keys[step] for step in steps]
     first = tables["updates"].filter(layer=int(keys[0].split(".")[0]), neuron=int(keys[0].split(".")[1])).row(0, named=True)
     shown = texts[6].removesuffix("…").split("  ")
-    told = [read(token).replace("漢字", "\ufffd\ufffd").replace("\U0001f9e0", "\ufffd") for token in first["promoted"]]
+    told = [read_token(token).replace("漢字", "\ufffd\ufffd").replace("\U0001f9e0", "\ufffd") for token in first["promoted"]]
     assert shown[:-1] == told[: len(shown) - 1] and told[len(shown) - 1].startswith(shown[-1])
 
 
 def test_the_figure_says_where_there_is_nothing():
     for case, what, times in (("no detector", "no token detector", 4), ("none active", "none active in its contexts", 1)):
-        texts = [text.get_text() for text in written(draw_updates(*CASES[case], read, 2))]
+        texts = [text.get_text() for text in written(draw_updates(*CASES[case], read_token, 2))]
         assert texts.count(what) == times
 
 

@@ -66,6 +66,23 @@ def test_every_rule_has_a_log_an_environment_and_its_code(rule):
     assert re.findall(r'code=census.code\("(\w+)"\)', rule.body) == code
 
 
+def test_every_figure_is_an_item_of_the_report_with_a_caption_a_category_and_labels():
+    told = {}
+    for rule in RULES:
+        if "{figure_format}" in rule.body:
+            call = ast.parse(re.search(r"^        figure=(report\((?:.*\n)+?        \)),$", rule.body, re.MULTILINE)[1]).body[0]
+            figure, how = call.value.args[0].value, {key.arg: ast.literal_eval(key.value) for key in call.value.keywords}
+            caption = (rule.file.parent / how["caption"]).read_text(encoding="utf-8")
+            wildcards = set(re.findall(r"{(\w+)}", figure)) - {"figure_format"}
+            # What it is of stands in its labels, each wildcard as it is called, and in its caption.
+            assert how["labels"] == {name: f"{{{name}}}" for name in wildcards} | {"finding": Path(figure).stem}
+            assert set(re.findall(r"snakemake\.wildcards\.(\w+)", caption)) == wildcards and caption.strip().endswith(".")
+            told[rule.name] = (how["category"], tuple(how["labels"]))
+    assert len(told) == len([script for script in SCRIPTS if script.stem.startswith("plot_")])
+    # One category has one set of labels, or its table in the report would have holes.
+    assert len(set(told.values())) == len({category for category, _ in told.values()})
+
+
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
 def test_a_script_imports_one_module_of_the_package_and_what_is_there(script):
     tree = ast.parse(script.read_text(encoding="utf-8"))

@@ -64,21 +64,6 @@ def test_a_corpus_without_positions_is_told_before_any_job_and_left_out_of_a_bar
     assert rules["collect_stage"] == 3
 
 
-def test_a_group_is_drawn_from_its_models(folder):
-    change_config(folder, {"pair": ["mine", "yours"]}, "groups")
-    change_config(folder, {"source": "checkpoint", "corpus": "mytext"}, "models", "yours")
-    rules = plan(folder, "results/groups/pair/positional.png").rules
-    assert rules["plot_positional_group"] == 1 and rules["classify_positional"] == 1 and "plot_positional" not in rules
-
-
-@pytest.mark.slow
-def test_a_group_of_one_model_is_drawn(folder):
-    change_config(folder, {"alone": ["mine"]}, "groups")
-    run = snakemake(folder, "results/groups/alone/positional.png")
-    assert run.status == 0, run.said
-    assert run.rules == {"plot_positional_group": 1}
-
-
 @pytest.mark.slow
 def test_a_later_stage_is_not_waited_for(finished, tmp_path):
     folder = copy_folder(finished, tmp_path / "copy")

@@ -19,6 +19,12 @@ def positional_files(model, *names):
     return [f"results/{model}/{name}" for name in names] if census.all_have_full_windows(found) else []
 
 
+def positional_groups():
+    """The figures of positional neurons of groups that a bare run makes."""
+    groups = {group: [positional_files(model, "positional.parquet") for model in census.group(group)] for group in census.groups_run()}
+    return [f"results/groups/{group}/positional.pdf" for group, found in groups.items() if all(found)]
+
+
 def asks(work):
     """What a job that computes asks a scheduler for; as much again where an attempt was too little.
 

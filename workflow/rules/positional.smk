@@ -74,25 +74,3 @@ rule plot_positional:
         code=census.code("plot_positional"),
     script:
         "../scripts/plot_positional.py"
-
-
-rule plot_positional_group:
-    input:
-        tables=lambda wc: expand("results/{model}/positional.parquet", model=census.group(wc.group)),
-    output:
-        figure=report(
-            "results/groups/{group}/positional.{figure_format}",
-            caption="../report/positional_group.rst",
-            category="positional neurons",
-            labels={"model": "{group}", "finding": "positional"},
-        ),
-    log:
-        "results/groups/{group}/logs/plot_positional.{figure_format}.log",
-    conda:
-        "../../envs/neuroncensus.yaml"
-    params:
-        runs=lambda wc: [census.training_run(model) for model in census.group(wc.group)],
-        figures=dict(sorted(config["figures"].items())),
-        code=census.code("plot_positional_group"),
-    script:
-        "../scripts/plot_positional_group.py"

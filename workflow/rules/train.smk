@@ -70,7 +70,7 @@ rule plot_loss:
             "resources/training/{recipe}/{variant}/loss.{figure_format}",
             caption="../report/loss.rst",
             category="training",
-            labels={"recipe": "{recipe}", "variant": "{variant}"},
+            labels={"recipe": "{recipe}", "variant": "{variant}", "finding": "loss"},
         ),
     log:
         "resources/training/{recipe}/logs/plot_loss/{variant}.{figure_format}.log",

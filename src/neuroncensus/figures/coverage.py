@@ -1,16 +1,17 @@
 """Figures 2, 12 and 13: how many n-grams cover a neuron, by layer."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy
 import polars
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.patheffects import withStroke
 
 from neuroncensus.figures.ngrams import covered_axis, letter, name_of, percent, rounded, say
-from neuroncensus.figures.style import BLACK, GREY, PALE, WIDTHS, add_note, add_title, look, save
+from neuroncensus.figures.style import BLACK, GREY, PALE, WIDTHS, add_bodies, add_legend, add_note, add_title, legend_height, look, save
 from neuroncensus.findings.coverage import class_names, summarize_coverage
 from neuroncensus.tablefiles import read_metadata, read_table
 
@@ -31,14 +32,26 @@ def _null_name(edges: list[int]) -> str:
     return f"up to {edges[-1]}, rotated"
 
 
-def _draw_classes(axes: Axes, layers: list[dict], edges: list[int]) -> None:
-    """Bars of the shares of all classes, up to 100%; a line across each where the null's share within the last edge ends."""
+def legend_names(edges: list[int]) -> list[str]:
+    """What a legend of the classes names, the null last."""
+    return [*class_names(edges), _null_name(edges)]
+
+
+def draw_classes(axes: Axes, layers: list[dict], edges: list[int], across: int = 1) -> None:
+    """Bars of the shares of all classes, up to 100%; a line across each where the null's share within the last edge ends.
+
+    Args:
+        axes: a panel.
+        layers: of the summary of one n.
+        edges: of the classes.
+        across: how many panels share the width with it; narrow bars have no room for gaps.
+    """
     alive = [layer for layer in layers if layer["alive"]]
     if not alive:
         say(axes, "no neuron is alive" if layers else "no layer is covered")
         return
     numbers = numpy.array([layer["layer"] for layer in alive])
-    width = 0.8 if len(layers) <= 24 else 1.0
+    width = 0.8 if len(layers) * across <= 24 else 1.0
     base = numpy.zeros(len(alive))
     for name, how in zip(class_names(edges), _looks(edges), strict=True):
         heights = numpy.array([100 * layer["classes"][name] / layer["alive"] for layer in alive])
@@ -49,6 +62,13 @@ def _draw_classes(axes: Axes, layers: list[dict], edges: list[int]) -> None:
         lines = axes.hlines(ends, numbers - width / 2, numbers + width / 2, zorder=3, label=_null_name(edges))
         lines.set(color=BLACK, linewidth=0.7, path_effects=[withStroke(linewidth=1.8, foreground="white")])
     axes.set_ylim(0, 100)
+
+
+def add_class_legend(body: SubFigure, panels: Iterable[Axes], edges: list[int], columns: int) -> None:
+    """A legend of the classes that are drawn in some panel, and of the null."""
+    drawn = {label: handle for axes in panels for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    if drawn:
+        add_legend(body, {name: drawn[name] for name in legend_names(edges) if name in drawn}, columns)
 
 
 def _title(place: int, n: int, overall: dict, edges: list[int]) -> str:
@@ -82,14 +102,12 @@ def draw_coverage(table: polars.DataFrame, metadata: dict, columns: int) -> Figu
     across = ACROSS[len(summary)] if columns == 2 else 1
     down = -(-len(summary) // across)
     with look():
-        names = [*class_names(edges), _null_name(edges)]
-        a_row = max(1, int(WIDTHS[columns] / (0.07 * max(map(len, names)) + 0.35)))
-        height = 0.95 + ROW_HEIGHTS[columns] * down + 0.15 * -(-len(names) // a_row)
+        height = 0.95 + ROW_HEIGHTS[columns] * down + legend_height(legend_names(edges), columns)
         figure = Figure(figsize=(WIDTHS[columns], height), layout="constrained")
-        body = figure.add_subfigure(figure.add_gridspec(1, 1)[0])
+        (body,) = add_bodies(figure)
         panels = body.subplots(down, across, squeeze=False).ravel()
         for place, (axes, (n, numbers)) in enumerate(zip(panels, summary.items(), strict=False)):
-            _draw_classes(axes, numbers["layers"], edges)
+            draw_classes(axes, numbers["layers"], edges)
             bottom = place + across >= len(summary)
             covered_axis(axes, len(numbers["layers"]), named=bottom, labels=16 // across + 4)
             axes.set_title(_title(place, int(n), numbers["overall"], edges), pad=5)
@@ -97,10 +115,7 @@ def draw_coverage(table: polars.DataFrame, metadata: dict, columns: int) -> Figu
                 axes.set_ylabel("alive neurons, %")
         for axes in panels[len(summary) :]:
             axes.set_axis_off()
-        drawn = {label: handle for axes in panels for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
-        if drawn:
-            shown = [name for name in names if name in drawn]
-            body.legend([drawn[name] for name in shown], shown, loc="outside upper left", ncols=a_row)
+        add_class_legend(body, panels, edges, columns)
         add_title(figure, f"{metadata['model']}: how many n-grams cover a neuron", columns)
         add_note(figure, _note(metadata), columns)
     return figure

@@ -111,6 +111,7 @@ def draw_detectors(detectors: polars.DataFrame, ngrams: polars.DataFrame, metada
                 panel = letter(3 * place + number)
                 axes = panels[panel]
                 axes.set_title(f"{panel}  {title}", pad=16 if place == 0 else 5)
+                axes.set_ylabel("neurons" if number == 0 else f"{name}s")
                 if numbers["overall"]["detectors"]:
                     draw(axes, layers)
                 else:

@@ -49,10 +49,8 @@ def covered_axis(axes: Axes, layers: int, *, named: bool, labels: int) -> None:
         named: say that they are layers.
         labels: most numbers there is room for.
     """
-    layer_axis(axes, layers)
+    layer_axis(axes, layers, labels)
     for patch in [patch for patch in axes.patches if patch.get_zorder() == 0]:
         patch.remove()
-    step = next(step for step in (1, 2, 4, 8, 16, 32, 64, 128) if layers / step <= labels)
-    axes.set_xticks(range(0, layers, step))
     if not named:
         axes.set_xlabel("")

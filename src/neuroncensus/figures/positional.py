@@ -18,8 +18,6 @@ from neuroncensus.findings.positional import summarize_positional
 from neuroncensus.findings.shapes import BOTH, ONE, OSCILLATORY, OTHER, TYPES
 from neuroncensus.tablefiles import read_metadata, read_table
 
-HEIGHTS = {1: 9.4, 2: 6.6}
-"""Inches, by columns."""
 # The paper's colours of the types, of Okabe and Ito's palette or near it, dark for strong and light for weak neurons.
 COLOURS = {
     OSCILLATORY: ("#6A2C91", "#C9A6DD"),
@@ -31,8 +29,15 @@ MOST_NAMED = 16
 """Neurons whose ranges have their numbers beside them."""
 
 
-def draw_map(axes: Axes, table: polars.DataFrame, layers: int) -> None:
-    """A dot for each positional neuron of `positional.parquet`: layer against neuron, colour by type, dark if strong (figure 8)."""
+def draw_map(axes: Axes, table: polars.DataFrame, layers: int, labels: int = 16) -> None:
+    """A dot for each positional neuron of `positional.parquet`: layer against neuron, colour by type, dark if strong (figure 8).
+
+    Args:
+        axes: a panel.
+        table: `positional.parquet`.
+        layers: how many the model has.
+        labels: of layers, most there is room for.
+    """
     found = table.filter("positional")
     neurons = table["neuron"].n_unique()
     size = 9 if len(found) < 400 else 3 if len(found) < 4000 else 1
@@ -42,7 +47,7 @@ def draw_map(axes: Axes, table: polars.DataFrame, layers: int) -> None:
             colour = dark if strong else light
             # Tens of thousands of dots as vectors would be slow to look at.
             axes.scatter(rows["layer"], rows["neuron"], s=size, c=colour, linewidths=0, rasterized=len(found) > 4000, zorder=2 + strong)
-    layer_axis(axes, layers)
+    layer_axis(axes, layers, labels)
     axes.set_ylim(-0.02 * neurons, 1.02 * neurons)
     axes.set_ylabel("neuron")
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
@@ -57,11 +62,11 @@ def type_handles() -> list[Line2D]:
 
 def _draw_counts(axes: Axes, layers: list[dict]) -> None:
     """Positional neurons of each layer by type, the strong ones of each below its weak ones."""
-    base = [0] * len(layers)
+    base, width = [0] * len(layers), 0.8 if len(layers) <= 24 else 1.0
     for kind, colours in COLOURS.items():
         for strength, colour in zip(("strong", "weak"), colours, strict=True):
             counts = [layer["types"][kind][strength] for layer in layers]
-            axes.bar([layer["layer"] for layer in layers], counts, bottom=base, width=0.8, color=colour, zorder=2)
+            axes.bar([layer["layer"] for layer in layers], counts, bottom=base, width=width, color=colour, zorder=2)
             base = [low + count for low, count in zip(base, counts, strict=True)]
     layer_axis(axes, len(layers))
     axes.set_ylim(0, max(1.0, 1.1 * max(base)))
@@ -94,13 +99,8 @@ def _chosen(layers: list[dict], layer: int | None, model: str) -> dict:
     return layers[layer] if layer is not None else max(layers, key=lambda told: told["types"][OSCILLATORY]["strong"])
 
 
-def _draw_ranges(axes: Axes, layer: dict, window: int) -> None:
+def _draw_ranges(axes: Axes, found: dict, window: int) -> None:
     """A line of bars for each strong oscillatory neuron of a layer, the lowest start below, redundant ones light (figure 9)."""
-    found = layer["oscillation"]
-    if found is None:
-        say(axes, f"no strong oscillatory neuron in layer {layer['layer']}")
-        axes.set_xticks([])
-        return
     order = sorted(range(len(found["neurons"])), key=lambda place: (found["ranges"][place], found["neurons"][place]))
     for line, place in enumerate(order):
         redundant = found["neurons"][place] in found["redundant"]
@@ -114,10 +114,12 @@ def _draw_ranges(axes: Axes, layer: dict, window: int) -> None:
     axes.set_xlabel("position")
 
 
-def _ranges_sentence(layer: dict) -> str:
+def _ranges_sentence(layer: dict, layers: list[dict]) -> str:
     found = layer["oscillation"]
     if found is None:
-        return ""
+        some = any(other["oscillation"] for other in layers)
+        where = f"Layer {layer['layer']} has no" if some else "No layer has a"
+        return f"{where} strong oscillatory neuron whose ranges could be shown. "
     told = f"d: the {len(found['neurons'])} strong oscillatory neurons cover {found['covered']:.0%} of positions, "
     told += f"{len(found['redundant'])} of them, light, nothing that the others do not"
     if found["median_shift_correlation"] is None:
@@ -137,7 +139,7 @@ def _note(summary: dict, metadata: dict, chosen: dict) -> str:
     parts = [
         f"Positional: over {metadata['mutual_information']:g} nats of mutual information with the position"
         + (f", over text positions alone as windows have under {LEAST_WINDOW} of them." if summary["compared"].endswith("text") else "."),
-        f"{' / '.join(TYPES)}: {_counts(counted)}; {otherwise}. Dark: strong; light: weak. {_ranges_sentence(chosen)}"
+        f"{' / '.join(TYPES)}: {_counts(counted)}; {otherwise}. Dark: strong; light: weak. {_ranges_sentence(chosen, summary['layers'])}"
         f"{summary['windows']:,} full windows of {summary['window']} positions ({listed(domains)}), corpus {metadata['corpus']}; "
         f"{metadata['dtype']}." + (" Too few windows to rely on the information: under 5 / threshold." if summary["unreliable"] else ""),
     ]
@@ -160,10 +162,13 @@ def draw_positional(table: polars.DataFrame, profiles: polars.DataFrame, metadat
     summary = summarize_positional(table, profiles, metadata)
     layers, overall = summary["layers"], summary["overall"]
     chosen = _chosen(layers, layer, metadata["model"])
-    mosaic = ["aaab", "cdef", "gggg"] if columns == 2 else ["aa", "bb", "cd", "ef", "gg"]
-    heights = [1.5, 0.9, 1.0] if columns == 2 else [1.6, 0.9, 0.8, 0.8, 1.0]
+    oscillation = chosen["oscillation"]
+    mosaic = ["aaab", "cdef"] if columns == 2 else ["aa", "bb", "cd", "ef"]
+    heights = [2.6, 1.6] if columns == 2 else [2.5, 1.4, 1.25, 1.25]
+    if oscillation is not None:
+        mosaic, heights = [*mosaic, "g" * len(mosaic[0])], [*heights, 1.7]
     with look():
-        figure = Figure(figsize=(WIDTHS[columns], HEIGHTS[columns]), layout="constrained")
+        figure = Figure(figsize=(WIDTHS[columns], 0.8 + sum(heights)), layout="constrained")
         panels = figure.subplot_mosaic([list(row) for row in mosaic], height_ratios=heights)
         draw_map(panels["a"], table, len(layers))
         panels["a"].set_title("a  map")
@@ -177,8 +182,9 @@ def draw_positional(table: polars.DataFrame, profiles: polars.DataFrame, metadat
         panels["c"].set_ylabel("share of windows")
         if columns == 1:
             panels["e"].set_ylabel("share of windows")
-        panels["g"].set_title(f"d  ranges in layer {chosen['layer']}", pad=4)
-        _draw_ranges(panels["g"], chosen, summary["window"])
+        if oscillation is not None:
+            panels["g"].set_title(f"d  ranges in layer {chosen['layer']}", pad=4)
+            _draw_ranges(panels["g"], oscillation, summary["window"])
         add_title(figure, f"{metadata['model']}: {overall['positional']:,} of {overall['neurons']:,} neurons are positional", columns)
         add_note(figure, _note(summary, metadata, chosen), columns)
     return figure

@@ -9,9 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
+from neuroncensus.figures.group import behind, labels
 from neuroncensus.figures.ngrams import listed
 from neuroncensus.figures.positional import COLOURS, draw_map, type_handles
-from neuroncensus.figures.style import WIDTHS, add_note, add_title, look, save
+from neuroncensus.figures.style import WIDTHS, add_bodies, add_legend, add_note, add_title, look, save, squeezed, text_height
 from neuroncensus.findings.shapes import TYPES
 from neuroncensus.tablefiles import read_metadata, read_table
 
@@ -19,10 +20,9 @@ ROW_HEIGHT = 1.9
 """Inches."""
 ACROSS = {1: 2, 2: 4}
 """Most maps in a row, by columns of a paper."""
-
-
-LONGEST = 14
-"""Letters of a model's name above its map; the title has the whole."""
+COLUMNS = ("layer", "neuron", "positional", "type", "strong")
+NAME_SIZE = 1.12 * 8
+"""Of the bold letters of a panel's title, as wide as plain ones of that size."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,9 @@ class Member:
 
     @property
     def name(self) -> str:
-        """Of the training step, or of the model, cut to what a panel has room for."""
+        """Of the training step, or of the model."""
         if self.run is None:
-            name = self.metadata["model"]
-            return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
+            return self.metadata["model"]
         return f"{'step' if self.run['positions'] else 'NoPos'} {self.run['step']:,}"
 
     @property
@@ -88,16 +87,17 @@ def _draw_steps(axes: Axes, run: Sequence[Member], title: str) -> None:
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
 
 
+def _told(member: Member) -> str:
+    metadata = member.metadata
+    windows = f"{sum(metadata['domains'].values()):,} full windows of {metadata['window']} positions of corpus {metadata['corpus']}"
+    return (
+        f"{windows}; {metadata['dtype']}; positional: over {metadata['mutual_information']:g} nats of mutual information with the position"
+    )
+
+
 def _note(members: Sequence[Member]) -> str:
-    told = [member.metadata for member in members]
     counts = "; ".join(f"{member.name} {' / '.join(map(str, member.counts))}" for member in members)
-    parts = [f"{' / '.join(TYPES)}: {counts}. Dark: strong; light: weak."]
-    windows = {(sum(one["domains"].values()), one["window"], one["corpus"], one["dtype"]) for one in told}
-    each = [f"{count:,} full windows of {window} positions of corpus {corpus}, {dtype}" for count, window, corpus, dtype in sorted(windows)]
-    parts.append(f"{listed(each)}.")
-    thresholds = {one["mutual_information"] for one in told}
-    parts.append(f"Positional: over {listed([f'{value:g}' for value in sorted(thresholds)])} nats of mutual information with the position.")
-    return " ".join(parts)
+    return f"{' / '.join(TYPES)}: {counts}. Dark: strong; light: weak. {behind((member.name, _told(member)) for member in members)}"
 
 
 def draw_positional_group(members: Sequence[Member], columns: int) -> Figure:
@@ -110,29 +110,33 @@ def draw_positional_group(members: Sequence[Member], columns: int) -> Figure:
     across = ACROSS[columns]
     rows, runs = rows_of(members, across), curves_over_steps(members)
     width = max(map(len, rows))
+    room = (WIDTHS[columns] - 0.4) / width - 0.55
+    names = dict(zip(map(id, members), labels([member.name for member in members], NAME_SIZE, room), strict=True))
+    title, note = f"Positional neurons of {listed([member.metadata['model'] for member in members])}", _note(members)
     with look():
-        height = ROW_HEIGHT * (len(rows) + bool(runs)) + 1.0
+        height = ROW_HEIGHT * (len(rows) + bool(runs)) + 0.3 + text_height(title, note, columns)
         figure = Figure(figsize=(WIDTHS[columns], height), layout="constrained")
-        maps, *curves = figure.subfigures(2 if runs else 1, 1, height_ratios=[len(rows), 1] if runs else [1], squeeze=False)[:, 0]
+        maps, *curves = add_bodies(figure, [len(rows), 1] if runs else [1])
         grid = maps.subplots(len(rows), width, squeeze=False)
         for line, row in zip(grid, rows, strict=True):
             for axes in line[len(row) :]:
                 axes.set_axis_off()
             for place, (axes, member) in enumerate(zip(line, row, strict=False)):
-                draw_map(axes, member.table, member.table["layer"].n_unique())
-                axes.set_title(f"{member.name}: {int(member.table['positional'].sum()):,}", pad=4)
+                draw_map(axes, member.table, member.table["layer"].n_unique(), labels=4 * ACROSS[columns] // width)
+                axes.set_title(f"{names[id(member)]}: {int(member.table['positional'].sum()):,}", pad=4)
                 if place:
                     axes.set_ylabel("")
                 if row is not rows[-1]:
                     axes.set_xlabel("")
-        maps.legend(handles=type_handles(), loc="outside upper left", borderaxespad=1, ncols=4)
+        add_legend(maps, dict(zip(TYPES, type_handles(), strict=True)), columns)
         if runs:
             panels = curves[0].subplots(1, len(runs), squeeze=False)[0]
             for axes, ((recipe, positions), run) in zip(panels, runs.items(), strict=True):
-                _draw_steps(axes, run, f"{recipe}, {'learned positions' if positions else 'NoPos'}")
+                kind = ", positions" if positions else ", NoPos"
+                _draw_steps(axes, run, squeezed(recipe, NAME_SIZE, WIDTHS[columns] / len(runs) - 1.1) + kind)
             panels[0].set_ylabel("neurons of a type")
-        add_title(figure, f"Positional neurons of {listed([member.metadata['model'] for member in members])}", columns)
-        add_note(figure, _note(members), columns)
+        add_title(figure, title, columns)
+        add_note(figure, note, columns)
     return figure
 
 
@@ -143,5 +147,7 @@ def plot_positional_group(tables: Sequence[Path], runs: Sequence[dict | None], o
         tables: of each model.
         runs: of each model, `recipe`, `positions` and `step` if the workflow trains it, else None.
     """
-    members = [Member(polars.DataFrame(read_table(path)), read_metadata(path), run) for path, run in zip(tables, runs, strict=True)]
+    members = [
+        Member(polars.DataFrame(read_table(path, COLUMNS)), read_metadata(path), run) for path, run in zip(tables, runs, strict=True)
+    ]
     save(draw_positional_group(members, columns), out, dpi)

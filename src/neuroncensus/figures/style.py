@@ -3,15 +3,16 @@
 import math
 import textwrap
 from bisect import bisect_right
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from matplotlib import style
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.ft2font import FT2Font
 
@@ -31,7 +32,7 @@ PURPLE = "#CC79A7"
 GREY = "#8C8C8C"
 PALE = "#E4E4E4"
 
-TITLE_SIZE, NOTE_SIZE = 9, 6.5
+TITLE_SIZE, LABEL_SIZE, LEGEND_SIZE, NOTE_SIZE = 9, 8, 7, 6.5
 MARGIN = 0.02
 """Free at the left and right of a title or note, as a share of the figure's width."""
 
@@ -39,10 +40,10 @@ _LOOK: dict[str, Any] = {
     "font.size": 8,
     "axes.titlesize": 8,
     "axes.titleweight": "bold",
-    "axes.labelsize": 8,
+    "axes.labelsize": LABEL_SIZE,
     "xtick.labelsize": 7,
     "ytick.labelsize": 7,
-    "legend.fontsize": 7,
+    "legend.fontsize": LEGEND_SIZE,
     "legend.frameon": False,
     "legend.handlelength": 1.2,
     "legend.handletextpad": 0.5,
@@ -67,13 +68,19 @@ def look() -> Generator[None]:
         yield
 
 
-def layer_axis(axes: Axes, layers: int) -> None:
-    """A horizontal axis of layers, from 0, with the first half shaded."""
+def layer_axis(axes: Axes, layers: int, labels: int = 16) -> None:
+    """A horizontal axis of layers, from 0, with the first half shaded.
+
+    Args:
+        axes: a panel.
+        layers: how many.
+        labels: most numbers there is room for.
+    """
     axes.set_xlabel("layer")
     # Few layers stand together in the middle instead of spreading into blocks.
     middle, half = (layers - 1) / 2, max(layers, 6) / 2 + 0.1
     axes.set_xlim(middle - half, middle + half)
-    step = next(step for step in (1, 2, 4, 8, 16, 32, 64, 128) if layers / step <= 16)
+    step = next(step for step in (1, 2, 4, 8, 16, 32, 64, 128) if layers / step <= labels)
     axes.set_xticks(range(0, layers, step))
     if layers >= 2:
         left = middle - half if layers >= 6 else -0.5
@@ -83,6 +90,29 @@ def layer_axis(axes: Axes, layers: int) -> None:
 def legend_above(axes: Axes, columns: int) -> None:
     """A legend between the panel and its title, where it covers nothing."""
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns)
+
+
+def _legend_columns(labels: Sequence[str], columns: int) -> int:
+    """How many entries of a legend fit beside each other above all panels."""
+    # Beside its text an entry has a handle, a pad and a space, of 1.2, 0.5 and 1.2 letters.
+    return max(1, int(72 * WIDTHS[columns] * (1 - 2 * MARGIN) / (2.9 * LEGEND_SIZE + max(_extent(label, LEGEND_SIZE) for label in labels))))
+
+
+def legend_height(labels: Sequence[str], columns: int) -> float:
+    """Inches that the lines of `add_legend` take."""
+    return 0.15 * math.ceil(len(labels) / _legend_columns(labels, columns))
+
+
+def add_bodies(figure: Figure, heights: Sequence[float] = (1,)) -> list[SubFigure]:
+    """Parts of a figure below each other, of these relative heights, that begin where title and note do."""
+    grid = figure.add_gridspec(len(heights), 2, width_ratios=[MARGIN, 1 - MARGIN], height_ratios=heights)
+    return [figure.add_subfigure(grid[row, 1]) for row in range(len(heights))]
+
+
+def add_legend(body: SubFigure, entries: dict[str, Artist], columns: int) -> None:
+    """A legend above all panels of a body."""
+    how: dict = {"ncols": _legend_columns(list(entries), columns), "borderaxespad": 0}
+    body.legend(list(entries.values()), list(entries), loc="outside upper left", **how)
 
 
 @cache
@@ -112,15 +142,33 @@ def shortened(text: str, size: float, inches: float) -> str:
     return text[: max(0, most - 1)] + "…"
 
 
+def squeezed(text: str, size: float, inches: float) -> str:
+    """Both ends of a line, as much as fits, with `…` between them where it is cut: names of models differ at their ends."""
+    if _extent(text, size) <= 72 * inches:
+        return text
+
+    def cut(kept: int) -> str:
+        return f"{text[: (kept + 1) // 2]}…{text[len(text) - kept // 2 :]}"
+
+    return cut(max(2, bisect_right(range(len(text)), 72 * inches, key=lambda kept: _extent(cut(kept), size)) - 1))
+
+
 def _fitted(text: str, size: float, inches: float) -> str:
     """The text in as many lines as it takes to fit; a long name is broken where it must be."""
     points = 72 * inches * (1 - 2 * MARGIN)
     letters = max(1, math.ceil(1.2 * len(text) * points / max(1.0, _extent(text, size))))
-    lines = textwrap.wrap(text, letters)
+    lines = textwrap.wrap(text, letters, break_on_hyphens=False)
     while letters > 1 and max(_extent(line, size) for line in lines) > points:
         letters -= 1
-        lines = textwrap.wrap(text, letters)
+        lines = textwrap.wrap(text, letters, break_on_hyphens=False)
     return "\n".join(lines)
+
+
+def text_height(title: str, note: str, columns: int) -> float:
+    """Inches that a title and a note take, which are long where they tell of many models."""
+    return sum(
+        size * 1.25 / 72 * (1 + _fitted(text, size, WIDTHS[columns]).count("\n")) for text, size in ((title, TITLE_SIZE), (note, NOTE_SIZE))
+    )
 
 
 def add_title(figure: Figure, title: str, columns: int) -> None:

@@ -36,40 +36,40 @@ ROW_HEIGHTS = {1: (1, 1, 1, 1, 1.5), 2: (1, 1.2)}
 """Of the rows of panels, in proportion."""
 EXAMPLES, EXAMPLE_SIZE = 9, 5.5
 """Rows of the table of examples, and the size of its letters, in points."""
-PLACES = (0.0, 0.11, 0.36, 0.68, 1.0)
+PLACES = (0.0, 0.17, 0.39, 0.69, 1.0)
 """Where its columns begin, as shares of its width."""
 TABLE_WIDTHS = {1: 2.5, 2: 3.7}
 """Inches that it has at least."""
 
 
+def reach(told: Sequence[dict]) -> list[list[float]]:
+    """How far the intervals of means go below and above them; not at all where there is none."""
+    ends = [(one["mean"], *(one["interval"] or [one["mean"]] * 2)) for one in told]
+    # Percentiles of resamples may leave the mean itself out by a rounding.
+    return [[max(0.0, mean - low) for mean, low, _ in ends], [max(0.0, high - mean) for mean, _, high in ends]]
+
+
 def _bars(axes: Axes, layers: list[dict], name: str, how: dict) -> None:
     """Means of the layers that have one, with their intervals."""
-    told = [(layer["layer"], layer[name]["mean"], layer[name]["interval"]) for layer in layers if layer[name]["mean"] is not None]
-    numbers, means, intervals = zip(*told, strict=True)
-    ends = [interval or (mean, mean) for mean, interval in zip(means, intervals, strict=True)]
-    # Percentiles of resamples may leave the mean itself out by a rounding.
-    reach = [[max(0.0, mean - low) for mean, (low, _) in zip(means, ends, strict=True)]]
-    reach.append([max(0.0, high - mean) for mean, (_, high) in zip(means, ends, strict=True)])
-    axes.errorbar(numbers, means, yerr=reach, fmt="o", markersize=3, linewidth=1, zorder=2, **how)
+    told = [layer for layer in layers if layer[name]["mean"] is not None]
+    numbers, means = [layer["layer"] for layer in told], [layer[name]["mean"] for layer in told]
+    axes.errorbar(numbers, means, yerr=reach([layer[name] for layer in told]), fmt="o", markersize=3, linewidth=1, zorder=2, **how)
+
+
+def in_percent(told: dict) -> dict:
+    """A share with its interval, in percent."""
+    mean, interval = told["mean"], told["interval"]
+    return {"mean": None if mean is None else 100 * mean, "interval": interval and [100 * end for end in interval]}
 
 
 def _draw_shares(axes: Axes, layers: list[dict], name: str, null: str) -> None:
-    percent = [
-        layer | {key: {"mean": _hundred(layer[key]["mean"]), "interval": _hundred(layer[key]["interval"])} for key in (name, null)}
-        for layer in layers
-    ]
+    percent = [layer | {key: in_percent(layer[key]) for key in (name, null)} for layer in layers]
     _bars(axes, percent, name, {"color": BLUE, "label": "their own"})
     if any(layer[null]["mean"] is not None for layer in percent):
         _bars(axes, percent, null, {"color": GREY, "label": "others' (null)", "markerfacecolor": "white"})
     axes.set_ylim(-3, 103)
     axes.set_ylabel("detectors, %")
     legend_above(axes, 2)
-
-
-def _hundred(value: float | Sequence[float] | None) -> float | list[float] | None:
-    if value is None:
-        return None
-    return [100 * end for end in value] if isinstance(value, Sequence) else 100 * value
 
 
 def _draw_effects(axes: Axes, layers: list[dict]) -> None:
@@ -90,29 +90,40 @@ def _draw_kurtosis(axes: Axes, layers: list[dict]) -> None:
         if drawn:
             axes.plot(*zip(*drawn, strict=True), marker="o", markersize=size, color=colour, label=label, zorder=2)
     axes.set_ylabel("median excess kurtosis")
-    layer_axis(axes, len(layers))
+    layer_axis(axes, len(layers), 8)
     legend_above(axes, 3)
 
 
-def _draw_examples(axes: Axes, examples: Sequence[Sequence[str]], columns: int) -> None:
+def draw_examples(axes: Axes, rows: Sequence[Sequence[str]], places: Sequence[float], inches: float, lines: int) -> None:
+    """A table of texts, the first row its header.
+
+    Args:
+        axes: where it is drawn.
+        rows: of cells.
+        places: where columns begin and the last ends, as shares of the width.
+        inches: width that it has at least; cells are cut to it.
+        lines: how many rows there is room for.
+    """
     axes.set_axis_off()
-    rows = [("neuron", "detects", "promotes", "suppresses"), *examples]
     for number, cells in enumerate(rows):
-        for place, end, cell in zip(PLACES[:-1], PLACES[1:], cells, strict=True):
-            text = shortened(drawable(cell), EXAMPLE_SIZE, (end - place) * TABLE_WIDTHS[columns] - 0.05)
+        for place, end, cell in zip(places[:-1], places[1:], cells, strict=True):
+            text = shortened(drawable(cell), EXAMPLE_SIZE, (end - place) * inches - 0.05)
             how: dict = {"color": GREY} if number == 0 else {}
-            height = 1 - (number + 0.5) / (EXAMPLES + 1)
+            height = 1 - (number + 0.5) / lines
             axes.text(place, height, text, transform=axes.transAxes, va="center", fontsize=EXAMPLE_SIZE, parse_math=False, **how)
 
 
-def _examples(
-    triggers: polars.DataFrame, updates: polars.DataFrame, ngrams: polars.DataFrame, read: Callable[[int], str]
+HEADER = ("neuron", "detects", "promotes", "suppresses")
+
+
+def examples(
+    triggers: polars.DataFrame, updates: polars.DataFrame, ngrams: polars.DataFrame, read: Callable[[int], str], most: int
 ) -> list[list[str]]:
     """Rows of figure 5: some token detectors, in even steps through all of them, and none picked for what it shows."""
     keys = ["layer", "neuron"]
     if not len(triggers):
         return []
-    places = numpy.unique(numpy.linspace(0, len(triggers) - 1, min(EXAMPLES, len(triggers))).round().astype(int))
+    places = numpy.unique(numpy.linspace(0, len(triggers) - 1, min(most, len(triggers))).round().astype(int))
     tokens = ngrams.filter(polars.col("n") == 1).sort("activations", descending=True, maintain_order=True)
     texts = tokens.group_by(keys, maintain_order=True).agg("text")
     rows = triggers.select(keys)[places].join(texts, on=keys, how="left").join(updates, on=keys, how="left").sort(keys)
@@ -185,8 +196,8 @@ def draw_updates(tables: dict[str, polars.DataFrame], metadata: dict[str, dict],
             covered_axis(axes, told["layers_covered"], named=True, labels=4 * columns)
         _draw_kurtosis(panels["d"], kinds["layers"])
         if detectors:
-            examples = _examples(tables["trigger_updates"], tables["updates"], tables["detector_ngrams"], read)
-            _draw_examples(panels["e"], examples, columns)
+            rows = examples(tables["trigger_updates"], tables["updates"], tables["detector_ngrams"], read, EXAMPLES)
+            draw_examples(panels["e"], [HEADER, *rows], PLACES, TABLE_WIDTHS[columns], EXAMPLES + 1)
         else:
             panels["e"].set_axis_off()
             say(panels["e"], "no token detector")

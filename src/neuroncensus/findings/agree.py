@@ -1,6 +1,7 @@
 """Files that a finding puts together are of one census."""
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from neuroncensus.errors import CensusError
@@ -37,3 +38,8 @@ def check_shards(files: Sequence[tuple[Path, dict]], *more: str) -> None:
                     f"shard files {first} and {path} differ in {key}: {wanted.get(key)} and {metadata.get(key)}: "
                     "set it in the config and collect both again, or delete one of them and run again"
                 )
+
+
+def text_digest(shards: Iterable[dict]) -> str:
+    """sha256 of the tokens that shard files (their metadata, in order) were collected from."""
+    return hashlib.sha256("".join(metadata["content_sha256"] for metadata in shards).encode()).hexdigest()

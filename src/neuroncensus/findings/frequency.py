@@ -1,6 +1,5 @@
 """The reduction of a model's shards: how often each neuron is active, for every domain of core and extra."""
 
-import hashlib
 from collections.abc import Sequence
 from importlib.metadata import version
 from itertools import groupby
@@ -12,7 +11,7 @@ import pyarrow
 
 from neuroncensus.collect.splitbos import warn_split_bos
 from neuroncensus.errors import CensusError
-from neuroncensus.findings.agree import check_shards
+from neuroncensus.findings.agree import check_shards, text_digest
 from neuroncensus.models.description import read_description
 from neuroncensus.models.origin import read_source
 from neuroncensus.tablefiles import read_metadata, read_table, table_writer, write_table
@@ -107,7 +106,7 @@ def reduce_stage(shards: Sequence[Path], description: Path, out: Path) -> None:
     any_domain = domains[keys[0]]
     at_bos = sum(of_domain["activations_bos"] for of_domain in domains.values())
     warn_split_bos(at_bos, any_domain["layer"], any_domain["neuron"], windows, "all shards")
-    texts = hashlib.sha256("".join(metadata["content_sha256"] for _, metadata in files).encode()).hexdigest()
+    texts = text_digest(metadata for _, metadata in files)
     told = {"windows": windows, "text_sha256": texts, "version": version("neuroncensus")} | {key: first[key] for key in LAYERS}
     # Also where the stage has no layers, and so no rows.
     positions = {"tokens": files, "tokens_core": [file for file in files if file[1]["part"] == "core"]}

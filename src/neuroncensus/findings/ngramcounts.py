@@ -12,7 +12,7 @@ import polars
 from neuroncensus.corpora.ngramindex import number_ngrams
 from neuroncensus.corpora.ngrams import read_ngrams
 from neuroncensus.errors import CensusError
-from neuroncensus.findings.agree import check_shards
+from neuroncensus.findings.agree import check_shards, text_digest
 from neuroncensus.tablefiles import read_metadata, read_row_groups, read_table
 from neuroncensus.tables import NGRAM_COUNTERS, OPEN_NGRAMS
 
@@ -61,6 +61,7 @@ class NgramCounts:
         first = [of_shard[0][1] for of_shard in files]
         self.metadata: dict[str, Any] = first[0]
         self.positions = sum(metadata["positions"] for metadata in first)
+        self.text = text_digest(first)
         read = [read_ngrams(shard.ngrams) for shard in shards]
         for shard, counted, (_, metadata) in zip(shards, first, read, strict=True):
             if metadata["content_sha256"] != counted["content_sha256"]:

@@ -101,7 +101,8 @@ def reduce_ngrams(counters: Sequence[Path], ngrams: Sequence[Path], index: Path,
     metadata = _metadata(counts, description)
     told = dict.fromkeys(("kept", "proved", "open", "silent"), 0)
     with (
-        table_writer(out, COVERING.schema, metadata | {"kind": KIND}) as write,
+        # Not in `out_open`: other text in one domain is no reason to collect another's n-grams again.
+        table_writer(out, COVERING.schema, metadata | {"kind": KIND, "text_core_sha256": counts.text}) as write,
         table_writer(out_open, OPEN_NGRAMS.schema, metadata | {"kind": KIND_OPEN}) as write_open,
     ):
         for frames in counts.groups():
