@@ -24,6 +24,7 @@ include: "workflow/rules/positional.smk"
 include: "workflow/rules/updates.smk"
 include: "workflow/rules/saturation.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/browser.smk"
 
 
 rule all:

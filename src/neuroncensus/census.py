@@ -23,7 +23,7 @@ from neuroncensus.report.needs import Needing
 SCRATCH = "resources/hidden"
 TABLES = ("frequency", "dead", "coverage", "detectors", "detector_ngrams", "updates", "trigger_updates", "ablation", "saturation")
 FIGURES = ("dead", "coverage", "detectors", "updates", "saturation")
-JOINED = ("neurons.parquet", "summary.json", "provenance.json")
+JOINED = ("neurons.parquet", "summary.json", "provenance.json", "browser/index.html")
 FINDINGS = (*(f"{name}.parquet" for name in TABLES), *(f"{name}.pdf" for name in FIGURES), *JOINED)
 # Of corpora with full windows in every domain of `positions`.
 POSITIONAL_FINDINGS = ("positional.parquet", "profiles.parquet", "positional.pdf")
