@@ -64,7 +64,7 @@
   }
 
   function listLink(name, code) {
-    const decade = { min: code > 1 ? 10 ** (code - 7) : code ? Number.MIN_VALUE : 0, max: code === 0 ? 0 : code < 6 ? 10 ** (code - 6) : 1 };
+    const decade = { min: code > 1 ? 10 ** (code - 7) : code ? 1e-9 : 0, max: code === 0 ? 0 : code < 6 ? 10 ** (code - 6) : 1 };
     return el("a", { href: Census.link(["list"], name === "level" ? decade : { [name]: code }), "data-key": "listed" }, "List these neurons");
   }
 
