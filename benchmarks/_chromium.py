@@ -43,10 +43,10 @@ class Chromium:
         self.requests: list[str] = []
         self._numbers, self._buffer, self._answers = itertools.count(1), b"", {}
         self._profile = tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True)
-        (theirs, self._write), (self._read, ours) = os.pipe(), os.pipe()
+        (self._read, ours), (theirs, self._write) = os.pipe(), os.pipe()
         command = [program, *FLAGS, f"--user-data-dir={self._profile.name}", f"--window-size={width},{height}", "about:blank"]
-        # It reads from 3 and writes to 4.
-        shell = ["sh", "-c", f'exec "$@" 3<&{theirs} 4>&{ours}', "sh", *command]
+        # It reads from 3 and writes to 4, which bash opens; dash knows no number above 9.
+        shell = ["bash", "-c", f'exec "$@" 3<&{theirs} 4>&{ours}', "bash", *command]
         self._process = subprocess.Popen(shell, pass_fds=(theirs, ours), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         os.close(theirs)
         os.close(ours)

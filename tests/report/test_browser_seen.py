@@ -126,10 +126,9 @@ def test_the_theme_is_toggled_and_kept(tab):
     assert tab.run("getComputedStyle(document.body).backgroundColor") == before
 
 
-def test_the_keyboard_is_enough(tab):
-    go(tab, "#/map", "All neurons")
-    tab.wait("document.querySelector('.map')")
-    tab.run("document.activeElement.blur()")
+def test_the_keyboard_is_enough(tab, page):
+    tab.open(f"{page.as_uri()}?again#/map")
+    tab.wait("location.search && document.querySelector('.map')")
     seen = []
     for _ in range(40):
         tab.press("Tab", 9)

@@ -21,6 +21,7 @@ BINS = 256
 STATES = ("active", "dead", "dead for every input", "active at BOS only")
 TYPES = ("not counted", "not positional", "oscillatory", "both", "one", "other")
 NOT_COUNTED = "not counted"
+GRAMS = {1: "token", 2: "bigram", 3: "trigram"}
 LEVELS, LEAST = 254, -6.0
 """Steps of a frequency on the map, from 10^LEAST to 1; 0 is never."""
 
@@ -56,7 +57,7 @@ def columns(table: polars.DataFrame) -> dict[str, list]:
 def group_names(sizes: Sequence[int], classes: Sequence[str]) -> dict[str, list[str]]:
     """What the neurons can be coloured and filtered by: for each, the names of its codes, which are their places here."""
     by_n = {f"class_{n}": [NOT_COUNTED, *classes] for n in sizes}
-    detectors = {"detector": [NOT_COUNTED, "no detector", *(f"{n}-gram detector" for n in sizes)]} if sizes else {}
+    detectors = {"detector": [NOT_COUNTED, "no detector", *(f"{GRAMS.get(n, f'{n}-gram')} detector" for n in sizes)]} if sizes else {}
     return {"state": list(STATES), **by_n, **detectors, "type": list(TYPES)}
 
 

@@ -13,7 +13,7 @@
   Census.missing = missing;
 
   function markLink(view) {
-    for (const link of document.querySelectorAll("nav a")) {
+    for (const link of document.querySelectorAll("header nav a")) {
       const current = link.getAttribute("href") === `#/${view === "neuron" ? "list" : view}`;
       if (current) link.setAttribute("aria-current", "page");
       else link.removeAttribute("aria-current");

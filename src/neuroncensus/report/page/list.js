@@ -5,7 +5,7 @@
   const PAGE = 50;
 
   const sortable = () => {
-    const by_n = Census.model.n.map((n) => [`covering_${n}`, n === 1 ? "covering tokens" : `covering ${n}-grams`]);
+    const by_n = Census.model.n.map((n) => [`covering_${n}`, `covering ${Census.grams(n)}`]);
     const fixed = [["neuron", "neuron"], ["frequency", "active at"], ["documents_active", "documents"], ...by_n];
     return [...fixed, ["mutual_information", "information on position"], ["norm", "norm of update"], ["kurtosis", "kurtosis"]];
   };
@@ -108,13 +108,13 @@
 
   function cells({ layer, row }) {
     const { groups, n } = Census.model;
-    const detects = n.map((size) => (row[`detected_${size}`] ? `${row[`detected_${size}`]} ${size === 1 ? "tokens" : `${size}-grams`}` : null)).filter(Boolean);
+    const detects = n.map((size) => (row[`detected_${size}`] ? `${row[`detected_${size}`]} ${Census.grams(size, row[`detected_${size}`])}` : null)).filter(Boolean);
     const state = el("span", { class: `state state-${row.state}` }, groups.state[row.state]);
     const type = row.type > 1 ? groups.type[row.type] : row.type === 1 ? "" : "–";
     return [
-      ["", Census.neuronLink(layer, row.neuron)], ["", state], ["right", el("span", { class: "nowrap" }, Census.bar(row.frequency), Census.percent(row.frequency))], ["right", Census.int(row.documents_active)],
+      ["", Census.neuronLink(layer, row.neuron)], ["", state], ["", el("span", { class: "nowrap" }, Census.bar(row.frequency), Census.percent(row.frequency))], ["right", Census.int(row.documents_active)],
       ...n.map((size) => ["right", row[`class_${size}`] === 0 ? "–" : row[`covering_${size}`] === null ? groups[`class_${size}`][row[`class_${size}`]] : Census.int(row[`covering_${size}`])]),
-      ["", detects.join(", ")], ["", type], ["right", Census.number(row.mutual_information)], ["right", Census.number(row.norm)], ["right", Census.number(row.kurtosis)],
+      ["nowrap", detects.join(", ")], ["", type], ["right", Census.number(row.mutual_information)], ["right", Census.number(row.norm)], ["right", Census.number(row.kurtosis)],
     ];
   }
 
@@ -130,7 +130,7 @@
     const found = await gather(wanted, wanted.page * PAGE, current);
     if (!found) return [];
     const rows = found.best.slice((wanted.page - 1) * PAGE);
-    const heads = sortable().map(([name, title]) => [name, title, name === "neuron" ? "" : "right"]);
+    const heads = sortable().map(([name, title]) => [name, title, ["neuron", "frequency"].includes(name) ? "" : "right"]);
     const plain = (title) => el("th", { scope: "col" }, title);
     const sorted = heads.map(([name, title, kind]) => head(name, title, wanted, query, kind));
     const [own, frequency, documents] = sorted;

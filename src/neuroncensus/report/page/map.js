@@ -2,7 +2,7 @@
 // All neurons, a cell each: a band a layer, coloured by one finding.
 (() => {
   const { el } = Census;
-  const [BAND, LARGEST] = [36, 12]; // pixels: height of a band that is aimed at, side of a cell at most
+  const [LEAST_BAND, MOST_BAND, ALL_BANDS, LARGEST] = [36, 96, 640, 12]; // pixels: height of a band, of all together, side of a cell
   const FADED = 28; // of 255: opacity of what is not picked out
   const LEAST = -6; // log10 of the frequency of level 1
   const DECADES = ["never", "below 0.001%", "0.001 to 0.01%", "0.01 to 0.1%", "0.1 to 1%", "1 to 10%", "over 10%"];
@@ -56,7 +56,7 @@
       const mark = el("span", { class: "swatch", "aria-hidden": "true" });
       mark.style.backgroundColor = `rgb(${swatch(code).join(" ")})`;
       const toggle = () => Census.go(["map"], { by: query.get("by"), show });
-      return el("button", { type: "button", class: "chip", "aria-pressed": on, "data-key": `legend-${code}`, click: toggle }, mark, label, el("span", { class: "quiet" }, ` ${Census.int(counts[code])}`));
+      return el("button", { type: "button", class: "chip", "aria-pressed": String(on), "data-key": `legend-${code}`, click: toggle }, mark, label, el("span", { class: "quiet" }, ` ${Census.int(counts[code])}`));
     };
     const items = names.map((label, code) => (counts[code] ? item(label, code) : null));
     const clear = picked.size ? el("a", { href: Census.link(["map"], { by: query.get("by") }), "data-key": "clear" }, "Show all") : null;
@@ -97,6 +97,7 @@
   };
 
   function bands(name, plan, parts, counts, picked) {
+    const complete = name === "state" || name === "level"; // of every neuron, whatever was counted
     const codes = picked.size ? [...picked] : notable(name);
     const word = picked.size ? "picked out" : WORDS[name] ?? plan.names[1] + (name.startsWith("class_") ? " n-grams" : "");
     const line = el("p", { class: "reading", "aria-live": "polite" });
@@ -110,7 +111,7 @@
       return el("div", { class: "band" },
         el("a", { href: Census.link(["list"], { layer }), tabindex: -1, "aria-hidden": "true" }, `Layer ${layer}`),
         canvas,
-        el("span", { class: "quiet right" }, Census.percent(found / part.length)));
+        el("span", { class: "quiet right" }, counts[layer][0] === part.length && !complete ? "–" : Census.percent(found / part.length)));
     });
     const map = el("div", { class: "map", tabindex: 0, role: "application", "data-key": "map", "aria-label": `Map of ${parts.length} layers by ${Census.titles(name)}`, "aria-describedby": "hint" }, rows, cursor);
     const idle = () => line.replaceChildren(el("span", { class: "quiet" }, el("span", { id: "hint" }, hint), ` At the right: share ${word}.`));
@@ -120,9 +121,10 @@
     function lay() {
       const width = Math.max(60, map.clientWidth - 172);
       const most = Math.max(...parts.map((part) => part.length));
-      const cell = Math.max(1, Math.min(LARGEST, Math.floor(Math.sqrt((width * BAND) / most))));
+      const height = Math.min(MOST_BAND, Math.max(LEAST_BAND, ALL_BANDS / parts.length));
+      const cell = Math.max(1, Math.min(LARGEST, Math.floor(Math.sqrt((width * height) / most))));
       const colours = palette(plan, picked);
-      columns = Math.max(1, Math.min(most, Math.floor(width / cell)));
+      columns = Math.ceil(most / Math.ceil(most / Math.max(1, Math.floor(width / cell)))); // so that the last row is about full
       parts.forEach((part, layer) => {
         const canvas = canvases[layer];
         canvas.width = columns;

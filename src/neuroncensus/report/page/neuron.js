@@ -17,7 +17,7 @@
     const { n, groups, has } = Census.model;
     const state = row.dead ? (row.provably_dead ? 2 : 1) : row.bos_only ? 3 : 0;
     const found = [[`state state-${state}`, groups.state[state]]];
-    for (const size of n) if (row[`detector_${size}`]) found.push(["badge", `detects ${{ 1: "tokens", 2: "bigrams", 3: "trigrams" }[size] ?? `${size}-grams`}`]);
+    for (const size of n) if (row[`detector_${size}`]) found.push(["badge", `detects ${Census.grams(size)}`]);
     if (has.positional && row.positional) found.push(["badge", `positional: ${row.type}${row.strong ? ", strong" : ""}`]);
     return el("p", { class: "badges" }, found.map(([kind, text]) => el("span", { class: kind }, text)));
   }

@@ -78,13 +78,13 @@
     const text = el("input", { type: "search", id: "question", value: question, "data-key": "question", autocomplete: "off", spellcheck: "false", placeholder: "a token, or words" });
     const option = (value, label, chosen) => el("option", { value, selected: chosen }, label);
     const where = el("select", { "data-key": "in" }, option("detects", "n-grams that neurons detect", place === "detects"), option("writes", "tokens that neurons write", place === "writes"));
-    const how = el("select", { "data-key": "how" }, option("", "has it in it", !exactly), option("exactly", "is exactly it", exactly));
+    const how = el("select", { "data-key": "how" }, option("", "contains it", !exactly), option("exactly", "is exactly it", exactly));
     const submit = (event) => {
       event.preventDefault();
       Census.go(["search"], { q: text.value, in: where.value === "detects" ? "" : where.value, how: how.value });
     };
     return el("form", { class: "filters search", role: "search", submit },
-      el("label", { class: "grow" }, el("span", {}, "Text"), text), el("label", {}, el("span", {}, "Look in"), where), el("label", {}, el("span", {}, "The text"), how),
+      el("label", { class: "grow" }, el("span", {}, "Text"), text), el("label", {}, el("span", {}, "Look in"), where), el("label", {}, el("span", {}, "Token or n-gram"), how),
       el("button", { type: "submit", class: "primary" }, "Search"));
   }
 

@@ -2,8 +2,7 @@
 // The sections of a neuron's page.
 (() => {
   const { el, int, number, percent } = Census;
-  const FIRST = 50; // n-grams that are shown at once
-  const grams = (n) => ({ 1: "tokens", 2: "bigrams", 3: "trigrams" }[n] ?? `${n}-grams`);
+  const FIRST = 20; // n-grams that are shown at once
 
   const facts = (pairs) => el("dl", { class: "facts" }, pairs.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));
 
@@ -34,8 +33,8 @@
   function ngrams(row, found) {
     const sizes = Census.model.n.filter((n) => row[`class_${n}`] !== null);
     if (!sizes.length) return [Census.empty(uncovered(row))];
-    const share = percent(Census.model.told.coverage.share);
-    const heads = [["n", ""], ["activations", "right"], ["covering", "right"], ["class", ""], ["class of the null", ""], ["detects", "right"], ["share of its activations", "right"], ["every covering one detected", ""], ["held-out rate", "right"], ["held-out share", "right"]];
+    const share = percent(Census.model.told.coverage.share, 2);
+    const heads = [["n", ""], ["activations", "right"], ["covering", "right"], ["class", ""], ["class of the null", ""], ["detects", "right"], ["share of its activations", "right"], ["all covering ones detected", ""], ["held-out rate", "right"], ["held-out share", "right"]];
     const rows = sizes.map((n) => {
       const of = (name) => row[`${name}_${n}`];
       const detector = of("detector");
@@ -51,7 +50,7 @@
     const heads = [["text", ""], ["active at", "bars"], ["95%: at least", "right"], ["activations", "right"], ["occurrences", "right"], ["covering", ""]];
     const sorted = [...found].sort((a, b) => b.activations - a.activations);
     const rows = (some) => some.map((one) => [Census.token(one.text), el("span", { class: "nowrap" }, Census.bar(one.activations / one.occurrences), percent(one.activations / one.occurrences)), percent(one.rate_lower), int(one.activations), int(one.occurrences), Census.yes(one.in_covering)]);
-    const caption = `Detected ${grams(n)}`;
+    const caption = `Detected ${Census.grams(n)}`;
     const place = el("div", {}, Census.table(caption, heads, rows(sorted.slice(0, FIRST))));
     const all = () => place.replaceChildren(Census.table(caption, heads, rows(sorted)));
     const more = sorted.length > FIRST ? el("button", { type: "button", class: "chip", click: (event) => { all(); event.target.remove(); place.firstChild.focus(); } }, `Show all ${int(sorted.length)}`) : null;
@@ -96,7 +95,7 @@
     if (row.suppresses_trigger === null) return [];
     const verdict = row.suppresses_trigger ? "It suppresses the tokens that it detects" : "It does not suppress the tokens that it detects";
     return [el("h3", {}, "At the tokens that it detects"), el("p", {}, `${verdict}: their mean logit is ${number(row.trigger_mean_logit)}, ${number(row.trigger_mean_logit_centred)} less the mean of all tokens.`),
-      facts([["tokens more suppressed (median)", number(row.trigger_rank, 6)], ["all of them suppressed", Census.yes(row.all_suppressed)], ["null: other detectors’ tokens would be", percent(row.null_suppresses)], ["null, centred", percent(row.null_suppresses_centred)]])];
+      facts([["tokens more suppressed (median)", int(row.trigger_rank)], ["all of them suppressed", Census.yes(row.all_suppressed)], ["null: other detectors’ tokens would be", percent(row.null_suppresses)], ["null, centred", percent(row.null_suppresses_centred)]])];
   }
 
   function ablation(row, contexts, read) {

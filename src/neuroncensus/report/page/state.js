@@ -85,7 +85,7 @@
 
   Census.titles = (name) => {
     const n = name.match(/^class_(\d+)$/);
-    if (n) return `Covering ${{ 1: "tokens", 2: "bigrams", 3: "trigrams" }[n[1]] ?? `${n[1]}-grams`}`;
+    if (n) return `Covering ${Census.grams(n[1])}`;
     return { state: "Dead or active", detector: "Detectors", type: "Position", level: "Frequency" }[name];
   };
 })();

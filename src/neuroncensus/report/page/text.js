@@ -33,6 +33,12 @@
     return cut ? el("span", {}, token, el("span", { class: "quiet" }, ` … ${Census.int(letters.length)} characters`)) : token;
   };
 
+  // To so many digits, and to the unit at least.
+  function significant(value, digits) {
+    const places = Math.max(0, digits - 1 - Math.floor(Math.log10(Math.abs(value))));
+    return value.toLocaleString("en-US", { minimumFractionDigits: places, maximumFractionDigits: places });
+  }
+
   const whole = new Intl.NumberFormat("en-US");
   Census.int = (value) => (value === null || value === undefined ? "–" : whole.format(value));
 
@@ -40,7 +46,7 @@
     if (value === null || value === undefined) return "–";
     if (value === 0) return "0";
     const size = Math.abs(value);
-    const text = size >= 1e6 || size < 1e-3 ? value.toExponential(digits - 1) : value.toLocaleString("en-US", { maximumSignificantDigits: digits });
+    const text = size >= 1e6 || size < 1e-3 ? value.toExponential(digits - 1) : significant(value, digits);
     return text.replace("-", "−").replace("e+", "e");
   };
 
@@ -48,8 +54,10 @@
     if (share === null || share === undefined) return "–";
     if (share === 0) return "0%";
     const percent = 100 * share;
-    return percent < 1e-4 ? `${percent.toExponential(1)}%` : `${percent.toLocaleString("en-US", { maximumSignificantDigits: digits })}%`;
+    return percent < 1e-4 ? `${percent.toExponential(1)}%` : `${significant(percent, digits)}%`;
   };
+
+  Census.grams = (n, count = 2) => ({ 1: "token", 2: "bigram", 3: "trigram" }[n] ?? `${n}-gram`) + (count === 1 ? "" : "s");
 
   Census.yes = (value) => (value === null || value === undefined ? "–" : value ? "yes" : "no");
 
