@@ -18,6 +18,7 @@ from neuroncensus.report.browserdata import (
     columns,
     group_codes,
     group_names,
+    token_ids,
     write_bytes,
     write_json,
 )
@@ -80,7 +81,7 @@ class _Writer:
         listed = polars.concat([neurons.select("neuron", *_list_names(self.sizes)), codes.select(list(self.groups))], how="horizontal")
         write_json(self.folder, f"{place}/neurons", columns(listed))
         write_json(self.folder, f"{place}/ngrams", columns(found["detector_ngrams"].drop("layer")))
-        write_json(self.folder, f"{place}/writes", columns(found["updates"].select("neuron", *WRITTEN)))
+        write_bytes(self.folder, f"{place}/writes", token_ids(found["updates"].select(WRITTEN)))
         tables = {
             "neurons": neurons.drop("layer"),
             "domains": by_domain,

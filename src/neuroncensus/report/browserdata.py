@@ -86,6 +86,14 @@ def group_codes(neurons: polars.DataFrame, sizes: Sequence[int], classes: Sequen
     return neurons.select(**{name: code.cast(polars.UInt8) for name, code in codes.items()})
 
 
+def token_ids(lists: polars.DataFrame) -> bytes:
+    """Lists of token ids of all neurons of a layer, each column's one after the other: the whole of the first column, then the next.
+
+    Little-endian int32: a layer of 66b has 737,280 of them, and a page reads these ten times as fast as JSON.
+    """
+    return b"".join(lists[name].explode().to_numpy().astype("<i4").tobytes() for name in lists.columns) if len(lists) else b""
+
+
 def bin_starts(window: int) -> list[int]:
     """First positions of the parts that profiles over T positions are averaged into: BOS alone, then at most BINS about equal ones."""
     text = min(BINS, window - 1)

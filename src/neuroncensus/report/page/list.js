@@ -60,13 +60,11 @@
       const places = matching(table, wanted);
       total += places.length;
       const first = wanted.by === "neuron" && !wanted.down;
-      const fresh = (first ? places.slice(0, Math.max(0, count - best.length)) : places).map((place) => ({
-        layer,
-        key: wanted.by === "neuron" ? layer : table[wanted.by][place],
-        place,
-        row: null,
-      }));
-      for (const one of fresh) one.row = { neuron: table.neuron[one.place] };
+      const keyOf = (place) => (wanted.by === "neuron" ? layer : table[wanted.by][place]);
+      const last = best.length === count ? best.at(-1).key : null;
+      const behind = (key) => last !== null && (key === null || (wanted.down ? key < last : key > last));
+      const some = first ? places.slice(0, Math.max(0, count - best.length)) : places.filter((place) => !behind(keyOf(place)));
+      const fresh = some.map((place) => ({ layer, key: keyOf(place), place, row: { neuron: table.neuron[place] } }));
       if (first) best.push(...fresh);
       else best = [...best, ...fresh].sort(order).slice(0, count);
       for (const one of best) if (one.layer === layer) one.row = Object.fromEntries(Object.keys(table).map((name) => [name, table[name][one.place]]));

@@ -20,11 +20,16 @@ const Census = { views: {} };
     if (waiting.has(name)) waiting.set(name, text);
   };
 
-  async function inflated(text) {
+  function decoded(text) {
+    if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
     const raw = atob(text);
     const bytes = new Uint8Array(raw.length);
     for (let place = 0; place < raw.length; place++) bytes[place] = raw.charCodeAt(place);
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+    return bytes;
+  }
+
+  async function inflated(text) {
+    const stream = new Blob([decoded(text)]).stream().pipeThrough(new DecompressionStream("deflate"));
     return new Uint8Array(await new Response(stream).arrayBuffer());
   }
 
@@ -68,10 +73,20 @@ const Census = { views: {} };
   Census.bytes = (name) => kept(name, () => loaded(name));
   Census.json = (name) => kept(name, async () => JSON.parse(new TextDecoder().decode(await loaded(name))));
 
-  // A file of one layer: `neurons`, `ngrams`, `writes`, or the number of a chunk.
+  // A file of one layer: `neurons`, `ngrams`, or the number of a chunk.
   Census.layerFile = (layer, file) => {
     const name = typeof file === "number" ? String(file).padStart(3, "0") : file;
     return Census.json(`layer-${String(layer).padStart(2, "0")}/${name}`);
+  };
+
+  // What neurons of a layer write: from a neuron's number to its promoted and its suppressed tokens, most extreme first.
+  Census.writes = async (layer) => {
+    const bytes = await Census.bytes(`layer-${String(layer).padStart(2, "0")}/writes`);
+    const ids = new Int32Array(bytes.buffer);
+    const half = ids.length / 2;
+    const top = half / Census.model.layers[layer].neurons;
+    const of = (start) => (neuron) => ids.subarray(start + neuron * top, start + (neuron + 1) * top);
+    return { ids, half, top, promoted: of(0), suppressed: of(half) };
   };
 
   // Text of a token's id.

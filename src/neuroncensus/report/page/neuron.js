@@ -47,7 +47,7 @@
     const neuron = Census.whole(parts[1], size);
     if (neuron === null) return Census.missing(layer === null ? `This model has ${Census.model.layers.length} layers, counted from 0.` : `Layer ${layer} has ${Census.int(size)} neurons, counted from 0.`);
     const [chunk, ngrams, writes, read] = await Promise.all([
-      Census.layerFile(layer, Math.floor(neuron / Census.model.chunk)), Census.layerFile(layer, "ngrams"), Census.layerFile(layer, "writes"), Census.vocabulary()]);
+      Census.layerFile(layer, Math.floor(neuron / Census.model.chunk)), Census.layerFile(layer, "ngrams"), Census.writes(layer), Census.vocabulary()]);
     const [row] = Census.rowsOf(chunk.neurons, neuron);
     const of = (table) => Census.rowsOf(table, neuron);
     const { sections } = Census;
@@ -59,7 +59,7 @@
       section("How often it is active", sections.activity(row, of(chunk.domains)[0])),
       section("N-grams", sections.ngrams(row, of(ngrams))),
       section("Position", sections.position(row, of(chunk.profiles))),
-      section("What it writes", sections.writes(row, of(writes)[0], of(chunk.logits)[0], read)),
+      section("What it writes", sections.writes(row, writes, of(chunk.logits)[0], read)),
       section("Zeroed at its triggers", sections.ablation(row, of(chunk.ablation), read)),
       el("p", { class: "quiet" }, "Counts are exact; other numbers are rounded. The exact ones stand in ", el("code", {}, "neurons.parquet"), " and the tables beside it."),
     ];

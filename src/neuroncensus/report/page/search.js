@@ -47,13 +47,14 @@
     const found = { promoted: [], suppressed: [] };
     const totals = { promoted: 0, suppressed: 0 };
     const look = async (layer) => {
-      const table = await Census.layerFile(layer, "writes");
-      for (const name of ["promoted", "suppressed"]) {
-        table[name].forEach((ids, place) => ids?.forEach((id, rank) => {
-          if (!wanted.has(id)) return;
+      const { ids, half, top } = await Census.writes(layer);
+      for (const [name, start] of [["promoted", 0], ["suppressed", half]]) {
+        for (let place = 0; place < half; place++) {
+          const id = ids[start + place];
+          if (!wanted.has(id)) continue;
           totals[name] += 1;
-          found[name].push([rank, layer, table.neuron[place], id]);
-        }));
+          found[name].push([place % top, layer, Math.floor(place / top), id]);
+        }
         found[name] = found[name].sort((a, b) => a[0] - b[0] || a[1] - b[1] || a[2] - b[2]).slice(0, MOST);
       }
     };

@@ -81,14 +81,14 @@
   }
 
   function writes(row, written, logits, read) {
-    if (!Census.model.has.updates || !written?.promoted) return [Census.empty("Not counted in this census.")];
+    if (!Census.model.has.updates || !logits?.promoted_logits) return [Census.empty("Not counted in this census.")];
     const [up, down] = [logits.promoted_logits, logits.suppressed_logits];
     const most = Math.max(...[...up, ...down].map(Math.abs), Number.MIN_VALUE);
     const column = (title, ids, values, kind) => el("div", {}, el("h3", {}, title), ids.length
       ? Census.table(`${title} tokens`, [["token", ""], ["logit", "bars"]], ids.map((id, place) => [Census.token(read(id)), el("span", { class: "nowrap" }, Census.bar(Math.abs(values[place]) / most, kind), number(values[place]))]))
       : Census.empty("None."));
     const pairs = facts([["norm of its update", number(row.norm)], ["mean logit of all tokens", number(row.mean_logit)], ["excess kurtosis of logits", number(row.kurtosis)], ["cosine of what it reads and writes", number(row.read_write_cosine)]]);
-    return [el("div", { class: "halves" }, column("Promoted", written.promoted, up, "up"), column("Suppressed", written.suppressed, down, "down")), pairs, ...triggers(row)];
+    return [el("div", { class: "halves" }, column("Promoted", [...written.promoted(row.neuron)], up, "up"), column("Suppressed", [...written.suppressed(row.neuron)], down, "down")), pairs, ...triggers(row)];
   }
 
   function triggers(row) {
