@@ -45,8 +45,9 @@ SOURCES: dict[str, tuple[Table, list[str]]] = {
     "ablation": (ABLATION, ABLATION.names),
     "profiles": (PROFILES, PROFILES.names),
 }
-METAL = ("dtype", "device")
-LISTED = ("frequency", "documents_active", "mutual_information", "norm", "kurtosis", "suppresses_trigger")
+# What updates, which are of the weights as they are stored, may have otherwise.
+COMPUTED = ("dtype", "device")
+LISTED = ("frequency", "documents_active", "mutual_information", "norm", "kurtosis")
 
 
 def _list_names(sizes: list[int]) -> list[str]:
@@ -123,8 +124,8 @@ def write_browser(files: Mapping[str, Path], tokenizer: Path, out: Path) -> None
     told = {name: read_metadata(file) for name, file in files.items()}
     metadata = told.pop("neurons")
     for name, other in told.items():
-        # Updates are of the weights as they are stored, on whatever device there was.
-        check_agree((files["neurons"], metadata), (files[name], {k: v for k, v in other.items() if name != "updates" or k not in METAL}))
+        compared = {key: value for key, value in other.items() if name != "updates" or key not in COMPUTED}
+        check_agree((files["neurons"], metadata), (files[name], compared))
     sizes = metadata.get("coverage", {}).get("n", [])
     tables = {name: Layers(files.get(name), table, wanted) for name, (table, wanted) in SOURCES.items()}
     has = {name: name in metadata for name in ("coverage", "updates", "positional", "ablation")}

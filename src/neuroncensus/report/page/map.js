@@ -99,7 +99,7 @@
   function bands(name, plan, parts, counts, picked) {
     const complete = name === "state" || name === "level"; // of every neuron, whatever was counted
     const codes = picked.size ? [...picked] : notable(name);
-    const word = picked.size ? "picked out" : WORDS[name] ?? plan.names[1] + (name.startsWith("class_") ? " n-grams" : "");
+    const word = picked.size ? "picked out" : WORDS[name] ?? `that ${plan.names[1]} ${Census.grams(name.split("_")[1])} cover`;
     const line = el("p", { class: "reading", "aria-live": "polite" });
     const hint = "Arrow keys move from neuron to neuron and from layer to layer, Enter opens the neuron.";
     const cursor = el("span", { class: "cursor", hidden: true });
