@@ -57,6 +57,8 @@
       if (!current()) return null;
       if (wanted.layer === null && Census.model.layers.length > 8) Census.progress(layer, Census.model.layers.length);
       const table = await Census.layerFile(layer, "neurons");
+      // The next one is read while this one is looked through.
+      if (wanted.layer === null && layer + 1 < Census.model.layers.length) Census.layerFile(layer + 1, "neurons");
       const places = matching(table, wanted);
       total += places.length;
       const first = wanted.by === "neuron" && !wanted.down;
