@@ -17,7 +17,7 @@
     for (const layer of layers.keys()) {
       if (!current()) return false;
       if (layers.length > 8) Census.progress(layer, layers.length);
-      await look(layer);
+      await look(layer, layer + 1 < layers.length ? layer + 1 : layer);
     }
     return current();
   }
@@ -46,19 +46,22 @@
     const wanted = new Set([...Census.tokens.keys()].filter((id) => matches(Census.tokens.get(id))));
     const found = { promoted: [], suppressed: [] };
     const totals = { promoted: 0, suppressed: 0 };
-    const look = async (layer) => {
+    if (!wanted.size) return [Census.empty("No token of the vocabulary has this text. A space is part of a token: “ the” and “the” are two.")];
+    const asked = new Uint8Array([...wanted].reduce((most, id) => Math.max(most, id)) + 1);
+    for (const id of wanted) asked[id] = 1;
+    const look = async (layer, next) => {
       const { ids, half, top } = await Census.writes(layer);
+      Census.writes(next); // read while this one is looked through
       for (const [name, start] of [["promoted", 0], ["suppressed", half]]) {
         for (let place = 0; place < half; place++) {
           const id = ids[start + place];
-          if (!wanted.has(id)) continue;
+          if (!asked[id]) continue;
           totals[name] += 1;
           found[name].push([place % top, layer, Math.floor(place / top), id]);
         }
         found[name] = found[name].sort((a, b) => a[0] - b[0] || a[1] - b[1] || a[2] - b[2]).slice(0, MOST);
       }
     };
-    if (!wanted.size) return [Census.empty("No token of the vocabulary has this text. A space is part of a token: “ the” and “the” are two.")];
     if (!(await throughLayers(current, look))) return null;
     const rows = (name) => found[name].map(([rank, layer, neuron, id]) => [Census.neuronLink(layer, neuron), Census.token(read(id)), int(rank + 1)]);
     const heads = [["neuron", ""], ["token", ""], ["rank", "right"]];
