@@ -26,6 +26,7 @@ include: "workflow/rules/saturation.smk"
 include: "workflow/rules/groups.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/scorecard.smk"
+include: "workflow/rules/browser.smk"
 
 
 rule all:

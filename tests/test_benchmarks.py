@@ -17,8 +17,8 @@ from benchmarks._memory import NoResultError, watched
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAMS = sorted(path.stem for path in (ROOT / "benchmarks").glob("[!_]*.py"))
-# Over 20 seconds: many processes, or what is compared with is slow to import.
-SLOW = ("larger_than_memory", "reduce", "workflow")
+# Over 10 seconds: many processes, or what is compared with is slow to import.
+SLOW = ("browser", "larger_than_memory", "reduce", "workflow")
 # Compared with what only the environment of `make bench` has.
 PEERS = ("nnsight", "transformer_lens")
 FIELDS = {"benchmark", "quick", "case", "figure", "target", "seconds", "note", "unit"}

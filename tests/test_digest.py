@@ -9,7 +9,10 @@ from neuroncensus import digest
 FILES = {
     "script.py": "from pkg_jobs import x\nwith job():\n    from neuroncensus.a import f\n",
     "neuroncensus/a.py": "from neuroncensus.inner.b import g\nimport os\n",
-    "neuroncensus/inner/b.py": "from neuroncensus import errors\n",
+    "neuroncensus/inner/b.py": "from neuroncensus import errors\nfrom neuroncensus.page import read\n",
+    "neuroncensus/page/__init__.py": "def read(): ...\n",
+    "neuroncensus/page/style.css": "p {}\n",
+    "neuroncensus/inner/notes.txt": "of no package that is reached\n",
     "neuroncensus/c.py": "unrelated = 1\n",
     "neuroncensus/errors.py": "words = 1\n",
 }
@@ -34,7 +37,8 @@ def fresh(tree: Path) -> str:
 def test_what_a_script_reaches_changes_its_digest(tree, name):
     before = fresh(tree)
     (tree / name).write_text(FILES[name] + "# changed\n", encoding="utf-8")
-    reached = name in ("script.py", "neuroncensus/a.py", "neuroncensus/inner/b.py")
+    of_page = [f"neuroncensus/page/{file}" for file in ("__init__.py", "style.css")]
+    reached = name in ("script.py", "neuroncensus/a.py", "neuroncensus/inner/b.py", *of_page)
     assert (fresh(tree) != before) == reached
 
 

@@ -21,7 +21,7 @@ PROJECT = Path(__file__).parents[1]
 WINDOW, SHARD_TOKENS = 16, 60
 DEAD_PDF = "results/mine/dead.pdf"
 FINDINGS = ["dead.pdf", "dead.parquet", "frequency.parquet", "positional.pdf", "updates.pdf", "saturation.pdf"]
-FINDINGS += ["neurons.parquet", "summary.json", "provenance.json", "scorecard.md", "scorecard.json"]
+FINDINGS += ["neurons.parquet", "summary.json", "provenance.json", "scorecard.md", "scorecard.json", "browser/index.html"]
 # What differs from run to run by its nature: times, and what was said.
 NOT_COMPARED = ("logs", "benchmarks")
 

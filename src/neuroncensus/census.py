@@ -25,7 +25,7 @@ SCRATCH = "resources/hidden"
 TABLES = ("frequency", "dead", "coverage", "detectors", "detector_ngrams", "updates", "trigger_updates", "ablation", "saturation")
 FIGURES = ("dead", "coverage", "detectors", "updates", "saturation")
 GROUP_FIGURES = ("dead", "coverage", "detectors", "updates")
-JOINED = ("neurons.parquet", "summary.json", "provenance.json", "scorecard.md", "scorecard.json")
+JOINED = ("neurons.parquet", "summary.json", "provenance.json", "scorecard.md", "scorecard.json", "browser/index.html")
 FINDINGS = (*(f"{name}.parquet" for name in TABLES), *(f"{name}.pdf" for name in FIGURES), *JOINED)
 # Of corpora with full windows in every domain of `positions`.
 POSITIONAL_FINDINGS = ("positional.parquet", "profiles.parquet", "positional.pdf")

@@ -3,7 +3,7 @@
 Snakemake watches a rule's script, by its time, but not the modules that it imports; a fresh clone has new times
 and the same code. So every rule carries, as a parameter, a digest of its script and of the package files that
 this can reach, and profiles/default leaves times of scripts alone: a change in one of the files re-runs the
-rules that depend on it, and no others.
+rules that depend on it, and no others. What else lies in a package's folder (a page, a style) belongs to its `__init__.py`.
 """
 
 import ast
@@ -22,6 +22,12 @@ def _module_file(module: str) -> Path | None:
     return next((file for file in (place.with_suffix(".py"), place / "__init__.py") if file.is_file()), None)
 
 
+def _with_data(file: Path) -> list[Path]:
+    """A file of the package, and with an `__init__.py` the files of its folder that are not Python."""
+    data = file.parent.iterdir() if file.name == "__init__.py" else ()
+    return [file, *sorted(other for other in data if other.is_file() and other.suffix != ".py" and not other.name.startswith("."))]
+
+
 @cache
 def _imports(file: Path) -> frozenset[str]:
     """The modules of the package that a file imports, anywhere in it."""
@@ -36,7 +42,7 @@ def _imports(file: Path) -> frozenset[str]:
 
 @cache
 def code_digest(entry: Path) -> str:
-    """A digest of a Python file and of every module of the package that it imports, directly or not.
+    """A digest of a Python file and of every module of the package that it imports, directly or not, with its data.
 
     Args:
         entry: a rule's script, or a module of the package.
@@ -50,5 +56,7 @@ def code_digest(entry: Path) -> str:
             waiting.append(file)
     digest = hashlib.sha256()
     for name, file in sorted(files.items()):
-        digest.update(name.encode() + b"\0" + file.read_bytes() + b"\0")
+        for part in _with_data(file):
+            told = name if part == file else f"{name}/{part.name}"
+            digest.update(told.encode() + b"\0" + part.read_bytes() + b"\0")
     return digest.hexdigest()[:16]

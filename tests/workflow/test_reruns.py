@@ -22,7 +22,8 @@ DEAD = {"classify_dead": 1, "plot_dead": 1} | SATURATION
 REDUCED = {"reduce_stage": 2, "reduce_frequency": 1, "prove_dead": 1, "join_provenance": 1} | DEAD
 UPDATES = {"project_updates": 1, "plot_updates": 1}
 SCORED = {"write_scorecard": 1}
-JOINED = {"join_summary": 1, "join_neurons": 1} | SCORED
+BROWSER = {"write_browser": 1}
+JOINED = {"join_summary": 1, "join_neurons": 1} | SCORED | BROWSER
 BEHIND_COUNTERS = REDUCED | COUNTED | JOINED
 POSITIONAL = {"classify_positional": 1, "plot_positional": 1}
 COLLECTED = {"collect_stage": 5, "collect_last_stage": 5} | BEHIND_COUNTERS | {"reduce_positions": 2} | POSITIONAL
@@ -172,7 +173,8 @@ def test_the_place_of_the_project_is_in_no_record(finished, project):
         ("figures/style.py", PLOTS),
         ("findings/dead.py", {"classify_dead": 1, "plot_dead": 1} | JOINED | SATURATION),
         ("findings/saturation.py", SATURATION | {"join_summary": 1} | SCORED),
-        ("report/neurons.py", {"join_neurons": 1}),
+        ("report/neurons.py", {"join_neurons": 1} | BROWSER),
+        ("report/page/style.css", BROWSER),
         ("models/updates.py", UPDATES | JOINED),
         ("models/opt.py", COLLECTED),
         ("collect/contexts.py", {"collect_ablation": 1, "plot_updates": 1} | JOINED),

@@ -15,6 +15,8 @@ COUNTER_ROW, FREQUENCY_ROW, NEURON_ROW, COVERING_ROW = 42, 80, 130, 200
 UPDATE_ROW = 520
 # A row of neurons.parquet: its columns of all n, and those of each n of a layer covered.
 JOINED_ROW, JOINED_NGRAM_ROW = 330, 90
+# A neuron's part of the browser's page, as files: made-up findings at 66b size took 301, opt-nano's 260.
+BROWSER_ROW = 330
 # A window's document and start beside its tokens of 4 bytes.
 WINDOW_ROW = 20
 # As files, measured on the text and the neurons of opt-nano: a position in the order by n-gram; a distinct n-gram in its shard
@@ -61,5 +63,6 @@ def disk_taken(
         ("counters of activations", COUNTER_ROW * neurons * shards, "uncompressed"),
         ("counters of n-grams", pairs, f"{NGRAM_COUNTER} bytes {each}: opt-nano's take 200"),
         ("counters by position", 2 * by_position, "with their sums; kept, so that a grown corpus needs the new shards alone"),
+        ("page of the neurons", BROWSER_ROW * neurons, f"{BROWSER_ROW} bytes a neuron: made-up findings of opt-66b's size take 301"),
         ("tables of the findings", results, "uncompressed; detected n-grams, which nobody knows yet, are not in it"),
     ]

@@ -103,5 +103,5 @@ def everything(shape: Shape) -> Jobs:
     ngrams = detectors(shape) | coverage(shape)
     others = updates(shape) | saturation(shape)
     by_position = positional(shape) | {"find_full_windows": 1} if shape.by_position else {}
-    joined = {"join_summary": 1, "join_neurons": 1, "join_provenance": 1, "write_scorecard": 1}
+    joined = {"join_summary": 1, "join_neurons": 1, "join_provenance": 1, "write_scorecard": 1, "write_browser": 1}
     return dead(shape) | ngrams | by_position | others | dead(shape) | joined

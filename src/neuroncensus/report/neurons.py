@@ -1,6 +1,6 @@
 """`neurons.parquet`: what is one value per neuron in the tables of a model, side by side."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars
@@ -8,8 +8,8 @@ import pyarrow
 
 from neuroncensus.findings.ablation import CHANGES, average_contexts
 from neuroncensus.findings.agree import check_agree
-from neuroncensus.tablefiles import read_metadata, read_row_groups, table_writer
-from neuroncensus.tablekinds import Table
+from neuroncensus.report.layers import Layers, by_layer
+from neuroncensus.tablefiles import read_metadata, table_writer
 from neuroncensus.tables import COVERAGE, DEAD, DETECTORS, POSITIONAL, TRIGGER_NAMES, neurons_table
 from neuroncensus.updatetables import ABLATION, TRIGGER_UPDATES, UPDATES
 
@@ -24,35 +24,6 @@ SOURCES = {
     "ablation": (ABLATION, [*NEURON, *CHANGED]),
     "positional": (POSITIONAL, POSITIONAL.names),
 }
-
-
-def _by_layer(path: Path, columns: Sequence[str]) -> Iterator[polars.DataFrame]:
-    """The rows of a table that is sorted by layer, those of a layer together."""
-    held: list[polars.DataFrame] = []
-    for piece in read_row_groups(path, columns):
-        for part in polars.DataFrame(piece).partition_by("layer", maintain_order=True):
-            if held and held[0]["layer"][0] != part["layer"][0]:
-                yield polars.concat(held)
-                held = []
-            held.append(part)
-    if held:
-        yield polars.concat(held)
-
-
-class _Layers:
-    """The columns of a table that are wanted, to be asked for its layers in rising order; a table without a file has no rows."""
-
-    def __init__(self, path: Path | None, table: Table, columns: Sequence[str]):
-        self.nothing = polars.DataFrame(table.schema.empty_table().select(columns))
-        self._parts = iter([]) if path is None else _by_layer(path, columns)
-        self._next = next(self._parts, None)
-
-    def rows(self, layer: int) -> polars.DataFrame:
-        """The rows of a layer, which may be none."""
-        if self._next is None or self._next["layer"][0] != layer:
-            return self.nothing
-        found, self._next = self._next, next(self._parts, None)
-        return found
 
 
 def _spread(table: polars.DataFrame, n: int) -> polars.DataFrame:
@@ -101,8 +72,8 @@ def join_neurons(files: Mapping[str, Path], out: Path) -> None:
     """
     metadata, sizes = _agreed(files), read_metadata(files["coverage"])["n"]
     schema = neurons_table(sizes).schema
-    tables = {name: _Layers(files.get(name), table, columns) for name, (table, columns) in SOURCES.items()}
+    tables = {name: Layers(files.get(name), table, columns) for name, (table, columns) in SOURCES.items()}
     with table_writer(out, schema, metadata) as write:
-        for dead in _by_layer(files["dead"], DEAD.names):
+        for dead in by_layer(files["dead"], DEAD.names):
             found = {name: table.rows(dead["layer"][0]) for name, table in tables.items()}
             write(_joined(dead, found, sizes).select(schema.names).to_arrow().cast(schema))
