@@ -14,6 +14,7 @@ from neuroncensus.figures.positional import COLOURS, draw_map, type_handles
 from neuroncensus.figures.style import WIDTHS, add_note, add_title, look, save
 from neuroncensus.findings.shapes import TYPES
 from neuroncensus.tablefiles import read_metadata, read_table
+from neuroncensus.tables import POSITIONAL
 
 ROW_HEIGHT = 1.9
 """Inches."""
@@ -143,5 +144,8 @@ def plot_positional_group(tables: Sequence[Path], runs: Sequence[dict | None], o
         tables: of each model.
         runs: of each model, `recipe`, `positions` and `step` if the workflow trains it, else None.
     """
-    members = [Member(polars.DataFrame(read_table(path)), read_metadata(path), run) for path, run in zip(tables, runs, strict=True)]
+    members = [
+        Member(polars.DataFrame(read_table(path, POSITIONAL.names)), read_metadata(path), run)
+        for path, run in zip(tables, runs, strict=True)
+    ]
     save(draw_positional_group(members, columns), out, dpi)
