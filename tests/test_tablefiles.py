@@ -149,7 +149,5 @@ def test_a_file_of_another_version_or_kind_is_told(tmp_path: Path):
     write_table(TABLE, tmp_path / "other.parquet", {"model": "opt-nano"})
     told = read_metadata(tmp_path / "other.parquet", what="shard file")
     assert told.get("positions") is None and told | {"positions": 3} == {"model": "opt-nano", "positions": 3}
-    with pytest.raises(
-        CensusError, match=r"shard file .*other\.parquet holds something else \(.* its positions\): delete it"
-    ):
+    with pytest.raises(CensusError, match=r"shard file .*other\.parquet holds something else \(.* its positions\): delete it"):
         told["positions"]
