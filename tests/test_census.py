@@ -135,9 +135,9 @@ def test_what_decides_a_shard_tells_all_shards_and_texts_apart(here):
 @pytest.mark.parametrize("what", ["text", "tokenizer", "training"])
 def test_what_other_jobs_make_is_not_shared(what):
     text = {"hub": "org/data", "files": ["a.jsonl"], "tokens": 100} if what == "text" else PROSE
-    tokenizer = {"text": "models/mine", "tokenizer": "tokenizers/opt", "training": "models/opt-nano-nopos"}[what]
+    tokenizer = {"text": "models/mine", "tokenizer": "tokenizers/opt", "training": "models/made"}[what]
     config = copy.deepcopy(FILES[0] | FILES[1] | FILES[2])
-    config["models"]["mine"] = {"source": "ckpt", "corpus": "text"}
+    config["models"] |= {"mine": {"source": "ckpt", "corpus": "text"}, "made": {"train": "nano"}}
     config["corpora"]["text"] = {"core": {"prose": text}}
     with pytest.raises(CensusError, match=rf"^corpora\.text\.core\.prose as {tokenizer} cuts it cannot be shared by --cache"):
         Census(config, PROJECT).decides(Wildcards(SHARD | {"tokenizer": tokenizer}), [])

@@ -36,5 +36,5 @@ def test_a_table_of_another_model_is_told(tmp_path, name):
 
 
 def test_another_table_under_a_name_is_told(tmp_path):
-    with pytest.raises(CensusError, match=r"saturation\.parquet has no column kind: delete it and run again"):
+    with pytest.raises(CensusError, match=r"saturation\.parquet has no column documents: delete it and run again"):
         read_findings({"dead": made(tmp_path, "dead"), "saturation": made(tmp_path, "saturation", of="coverage")})

@@ -144,7 +144,8 @@ class Ground:
         folder = folder or self.yard
         (self.folder / "said.txt").write_bytes(b"")
         for name in job.outputs:
-            (folder / name).unlink(missing_ok=True)
+            if (folder / name).exists():
+                (folder / name).unlink()
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
         process = self.context.Process(target=run_job, args=(job, folder, self.folder / "said.txt"))
         process.start()

@@ -24,16 +24,17 @@ def check_agree(first: tuple[Path, dict], other: tuple[Path, dict]) -> None:
 
 
 def check_findings(files: Mapping[str, Path]) -> dict[str, dict]:
-    """The settings of the tables of a model, by the name of the finding, compared with those of the first.
+    """The settings of the tables of a model, by the name of the finding, compared with those of `dead`, or of the first if it is not there.
 
     Raises:
         CensusError: a file is corrupt, or as `check_agree`.
     """
     told = {name: read_metadata(path) for name, path in files.items()}
+    first = "dead" if "dead" in told else next(iter(told))
     for name, metadata in told.items():
         # Updates are of the weights as they are stored, on whatever device there was.
         compared = {key: value for key, value in metadata.items() if name != "updates" or key not in ("dtype", "device")}
-        check_agree(next((files[first], told[first]) for first in files), (files[name], compared))
+        check_agree((files[first], told[first]), (files[name], compared))
     return told
 
 
