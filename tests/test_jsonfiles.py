@@ -6,6 +6,7 @@ import pytest
 
 from neuroncensus.corpora.fullwindows import read_full_windows
 from neuroncensus.errors import CensusError
+from neuroncensus.files import FORMAT
 from neuroncensus.jsonfiles import read_written, write_json
 
 TOLD = {"model": "opt-é", "files": [["a", 1], ["b", None]], "share": 0.1}
@@ -31,6 +32,12 @@ def test_no_flipped_bit_and_no_cut_goes_unnoticed(tmp_path):
             assert "a.json" in str(error) and str(error).endswith("delete it and run again")
         else:
             assert read == TOLD, changed
+
+
+def test_another_version_is_told(tmp_path):
+    write_json(TOLD | {"format": FORMAT + 1}, tmp_path / "a.json")
+    with pytest.raises(CensusError, match=r"a\.json is of another version \(format 2, this one reads 1\): delete it and run again"):
+        read_written(tmp_path / "a.json")
 
 
 def test_another_object_is_told(tmp_path):

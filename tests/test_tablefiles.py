@@ -4,7 +4,8 @@ import pyarrow
 import pytest
 
 from neuroncensus.errors import CensusError
-from neuroncensus.tablefiles import FORMAT, read_metadata, read_row_groups, read_table, table_writer, write_table
+from neuroncensus.files import FORMAT
+from neuroncensus.tablefiles import read_metadata, read_row_groups, read_table, table_writer, write_table
 
 TABLE = pyarrow.table({"layer": [0, 1], "ngram": [[1, 2], [3]], "share": [0.5, None]})
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from neuroncensus.errors import CensusError
 
+FORMAT = 1
+"""Of the files between jobs that this version writes and reads; one that tells no `format` is of the first."""
 FULL = (errno.ENOSPC, errno.EDQUOT)
 CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM)
 

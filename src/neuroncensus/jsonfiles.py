@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from neuroncensus.errors import CensusError
-from neuroncensus.files import atomic_path
+from neuroncensus.files import FORMAT, atomic_path
 from neuroncensus.models.architecture import read_json
 
 DIGEST = "sha256"
@@ -33,9 +33,11 @@ def read_written(path: Path) -> dict[str, Any]:
     """The object that `write_json` wrote, without its digest.
 
     Raises:
-        CensusError: the file is missing, corrupt, truncated or something else.
+        CensusError: the file is missing, corrupt, truncated, something else or another version's.
     """
     told = read_json(path, AGAIN)
     if told.pop(DIGEST, None) != _digest(told):
         raise CensusError(f"{path} is corrupt (what it says does not match its checksum): {AGAIN}")
+    if (found := told.get("format", 1)) != FORMAT:
+        raise CensusError(f"{path} is of another version (format {found}, this one reads {FORMAT}): {AGAIN}")
     return told

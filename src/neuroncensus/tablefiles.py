@@ -12,12 +12,10 @@ import pyarrow
 from pyarrow import parquet
 
 from neuroncensus.errors import CensusError
-from neuroncensus.files import atomic_path, writing_told
+from neuroncensus.files import FORMAT, atomic_path, writing_told
 
 METADATA = b"neuroncensus"
 DIGEST = b"neuroncensus.sha256"
-FORMAT = 1
-"""Of the files that this version writes and reads; settings that name no `format` are of the first."""
 
 
 def _type_name(kind: pyarrow.DataType) -> str:

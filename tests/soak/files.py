@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
+from neuroncensus.files import FORMAT
+from neuroncensus.jsonfiles import read_written, write_json
 from neuroncensus.tablefiles import read_metadata, read_table, write_table
 from soak.ground import DifferentError, Ground, UnclearError
 from soak.jobs import Job
@@ -90,15 +92,17 @@ def later_version(ground: Ground, draw: Random) -> str | None:
 def as_later_version(whole: bytes, name: str, folder: Path) -> bytes:
     """A file with its format's number raised."""
     if name.endswith(".json"):
-        return json.dumps(json.loads(whole) | {"format": 2}).encode()
+        (folder / "later.json").write_bytes(whole)
+        write_json(read_written(folder / "later.json") | {"format": FORMAT + 1}, folder / "later.json")
+        return (folder / "later.json").read_bytes()
     if name.endswith(".parquet"):
         place = folder / "later.parquet"
         place.write_bytes(whole)
-        write_table(read_table(place), place, read_metadata(place) | {"format": 2})
+        write_table(read_table(place), place, read_metadata(place) | {"format": FORMAT + 1})
         return place.read_bytes()
     # Hidden states: the settings in the header.
     length = int.from_bytes(whole[:8], "little")
     header = json.loads(whole[8 : 8 + length])
-    header["__metadata__"]["settings"] = json.dumps(json.loads(header["__metadata__"]["settings"]) | {"format": 2}, sort_keys=True)
+    header["__metadata__"]["settings"] = json.dumps(json.loads(header["__metadata__"]["settings"]) | {"format": FORMAT + 1}, sort_keys=True)
     text = json.dumps(header).encode()
     return len(text).to_bytes(8, "little") + text + whole[8 + length :]

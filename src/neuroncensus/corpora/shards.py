@@ -21,8 +21,9 @@ from neuroncensus.corpora.taken import Taken, data_commit
 from neuroncensus.corpora.tokenizer import load_tokenizer, tokenize_documents
 from neuroncensus.corpora.windows import Cursor, Span, check_window, cut_document
 from neuroncensus.errors import CensusError
+from neuroncensus.files import FORMAT
 from neuroncensus.progress import progress
-from neuroncensus.tablefiles import FORMAT, read_metadata, read_table, write_table
+from neuroncensus.tablefiles import read_metadata, read_table, write_table
 
 log = logging.getLogger(__name__)
 
