@@ -89,11 +89,13 @@ def test_a_log_on_a_full_disk_hides_nothing(disk, capsys, free):
     assert capsys.readouterr().err == "error: no space left for the table\n"
 
 
-def test_a_log_that_cannot_be_written_is_told(disk, capsys):
+@pytest.mark.parametrize("log", ["a.log", "logs/of/a.log"])
+def test_a_log_that_cannot_be_written_is_told(disk, capsys, monkeypatch, log):
+    monkeypatch.chdir(disk.folder)  # as Snakemake does: its names are relative
     disk.write_protect(True)
-    with pytest.raises(SystemExit) as ended, job(str(disk.folder / "logs" / "a.log")):
+    with pytest.raises(SystemExit) as ended, job(log):
         raise AssertionError
-    assert str(ended.value).startswith(f"error: {disk.folder}/logs/a.log cannot be written (Read-only file system): make ")
+    assert str(ended.value).startswith(f"error: {log} cannot be written (Read-only file system): make ")
     assert capsys.readouterr().err == ""
 
 

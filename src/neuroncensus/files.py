@@ -27,7 +27,10 @@ def _is_full(error: BaseException | None) -> bool:
 
 def _is_about(path: Path, named: str | None) -> bool:
     """Whether an error is about `path`, a folder that it is to be in or a file beside it; some libraries name none."""
-    return named is None or path.is_relative_to(named) or Path(named).is_relative_to(path.parent)
+    if named is None:
+        return True
+    here, there = path.absolute(), Path(named).absolute()
+    return here.is_relative_to(there) or there.is_relative_to(here.parent)
 
 
 @contextmanager
