@@ -15,7 +15,7 @@ define CHECK_PYTHON
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help .venv demo test test-slow lint format bench retrain docs lock clean
+.PHONY: help .venv demo test test-slow soak lint format bench retrain docs lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z.-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -43,6 +43,11 @@ test: lint ## lint and the quick tests
 
 test-slow: $(INSTALLED) ## the tests that take minutes
 	@$(PYTEST) -m slow || { status=$$?; test $$status -eq 5 && echo "there are no slow tests" || exit $$status; }
+
+SEED ?= 0
+
+soak: $(INSTALLED) ## a hundred faults, kills among them, on a tiny model; SEED=1 draws others (half an hour)
+	PYTHONPATH=src:tests .venv/bin/python -m soak --seed $(SEED)
 
 lint: $(INSTALLED) ## style, format and types, of Python and Snakemake files
 	.venv/bin/ruff check

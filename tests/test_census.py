@@ -101,3 +101,43 @@ def test_without_scratch_hidden_states_lie_with_the_results(here):
     asked = census()
     asked.link_scratch()
     assert asked.hidden_after.startswith("results/{model}/hidden/") and not (here / "resources").exists()
+
+
+class Wildcards(dict):
+    """As Snakemake gives them."""
+
+    __getattr__ = dict.__getitem__
+
+
+SHARD = Wildcards(corpus="text", tokenizer="models/mine", window="16", part="core", domain="prose", shard="0")
+
+
+def test_what_decides_a_shard_tells_all_shards_and_texts_apart(here):
+    for name in "ab":
+        (here / f"{name}.jsonl").write_text(f'{{"text": "{name}"}}\n')
+    asked = census()
+    files = asked.text_files(asked.domain("text", "core", "prose"))
+    first = asked.decides(SHARD, files)
+    assert first == json.loads(json.dumps(first)) and str(here) not in json.dumps(first)
+    assert first == census().decides(Wildcards(reversed(SHARD.items())), files)
+    others = [asked.decides(Wildcards(SHARD | {key: "1"}), files) for key in ("window", "shard")]
+    demo = Wildcards(corpus="demo", tokenizer="models/opt-nano", window="512", part="core", domain="code", shard="0")
+    others.append(asked.decides(demo, []))
+    assert "sympy" in [package for package, _ in others[-1]["packages"]]
+    # The contents are the same two, and so would Snakemake's own digest be.
+    (here / "a.jsonl").rename(here / "c.jsonl")
+    (here / "b.jsonl").rename(here / "a.jsonl")
+    (here / "c.jsonl").rename(here / "b.jsonl")
+    others.append(asked.decides(SHARD, files))
+    assert len({json.dumps(decided) for decided in (first, *others)}) == 5
+
+
+@pytest.mark.parametrize("what", ["text", "tokenizer", "training"])
+def test_what_other_jobs_make_is_not_shared(what):
+    text = {"hub": "org/data", "files": ["a.jsonl"], "tokens": 100} if what == "text" else PROSE
+    tokenizer = {"text": "models/mine", "tokenizer": "tokenizers/opt", "training": "models/made"}[what]
+    config = copy.deepcopy(FILES[0] | FILES[1] | FILES[2])
+    config["models"] |= {"mine": {"source": "ckpt", "corpus": "text"}, "made": {"train": "nano"}}
+    config["corpora"]["text"] = {"core": {"prose": text}}
+    with pytest.raises(CensusError, match=rf"^corpora\.text\.core\.prose as {tokenizer} cuts it cannot be shared by --cache"):
+        Census(config, PROJECT).decides(Wildcards(SHARD | {"tokenizer": tokenizer}), [])

@@ -35,8 +35,15 @@ def test_a_full_disk_is_told_and_nothing_is_kept(tmp_path):
         partial.write_bytes(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
     assert names(tmp_path) == []
-    with pytest.raises(PermissionError), atomic_path(tmp_path / "table.parquet"):
-        raise PermissionError(errno.EACCES, "Permission denied")
+
+
+def test_what_is_not_of_the_file_passes(tmp_path):
+    final = tmp_path / "table.parquet"
+    with pytest.raises(PermissionError), atomic_path(final):
+        raise PermissionError(errno.EACCES, "Permission denied", "/elsewhere/weights")
+    with pytest.raises(CensusError, match="another sentence"), atomic_path(final):
+        raise CensusError("another sentence") from OSError(errno.ENOSPC, "No space left on device")
+    assert names(tmp_path) == []
 
 
 def test_leftovers_of_killed_processes_go(tmp_path):

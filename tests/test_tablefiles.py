@@ -4,6 +4,7 @@ import pyarrow
 import pytest
 
 from neuroncensus.errors import CensusError
+from neuroncensus.files import FORMAT
 from neuroncensus.tablefiles import read_metadata, read_row_groups, read_table, table_writer, write_table
 
 TABLE = pyarrow.table({"layer": [0, 1], "ngram": [[1, 2], [3]], "share": [0.5, None]})
@@ -139,3 +140,15 @@ def test_faults_of_pieces_are_told(tmp_path: Path):
     path.write_bytes(content[:-1])
     with pytest.raises(CensusError, match="is corrupt"):
         list(read_row_groups(path, ["layer"]))
+
+
+def test_a_file_of_another_version_or_kind_is_told(tmp_path: Path):
+    write_table(TABLE, tmp_path / "later.parquet", {"model": "opt-nano", "format": FORMAT + 1})
+    for read in (read_metadata, read_table, lambda path: next(read_row_groups(path, ["layer"]))):
+        with pytest.raises(CensusError, match=r"later\.parquet is of another version \(format 2, this one reads 1\): delete it"):
+            read(tmp_path / "later.parquet")
+    write_table(TABLE, tmp_path / "other.parquet", {"model": "opt-nano"})
+    told = read_metadata(tmp_path / "other.parquet", what="shard file")
+    assert told.get("positions") is None and told | {"positions": 3} == {"model": "opt-nano", "positions": 3}
+    with pytest.raises(CensusError, match=r"shard file .*other\.parquet holds something else \(.* its positions\): delete it"):
+        told["positions"]

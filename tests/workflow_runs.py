@@ -24,6 +24,8 @@ FINDINGS = ["dead.pdf", "dead.parquet", "frequency.parquet", "positional.pdf", "
 FINDINGS += ["neurons.parquet", "summary.json", "provenance.json", "scorecard.md", "scorecard.json", "browser/index.html"]
 # What differs from run to run by its nature: times, and what was said.
 NOT_COMPARED = ("logs", "benchmarks")
+# What a user may set of Snakemake's; the rest is an outer run's.
+KEPT = ("SNAKEMAKE_OUTPUT_CACHE",)
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def command(folder: Path, *arguments: str, cores: int = 2, project: Path = PROJE
 
 def environment(project: Path = PROJECT) -> dict[str, str]:
     """This process's, with the project's own package in front and nothing of an outer Snakemake."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("SNAKEMAKE_")}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("SNAKEMAKE_") or name in KEPT}
     return kept | {"PYTHONPATH": str(project / "src")}
 
 

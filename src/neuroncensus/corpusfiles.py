@@ -1,11 +1,16 @@
 """The text of a corpus as files: domains, shards of windows, n-grams, all known before anything is read."""
 
-import json
+from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
+from neuroncensus.corpora.fullwindows import read_full_windows
+from neuroncensus.corpora.installed import PACKAGES
 from neuroncensus.corpora.sources import DEFAULT_FIELD, source_files
+from neuroncensus.errors import CensusError
 from neuroncensus.hub.places import BRANCH
+from neuroncensus.models.description import file_sha256
 from neuroncensus.modelsources import ModelSources, plain_names
 
 PARTS = ("core", "extra")
@@ -80,6 +85,28 @@ class CorpusFiles(ModelSources):
             return [f"{folder}/core/{wildcards.domain}/{last}.parquet"]
         return []
 
+    def decides(self, wildcards, files: Iterable[str]) -> dict:
+        """What decides the bytes of a shard of windows beside the job's other parameters and the shards before it.
+
+        Snakemake's cache between users knows those, and of `files` only which contents there are: not which file has which, nor what
+        the shard is called, which stands in it.
+
+        Raises:
+            CensusError: text or tokenizer are made by another job, of which the cache knows too little.
+        """
+        source = self.domain(wildcards.corpus, wildcards.part, wildcards.domain).source
+        kind, name = wildcards.tokenizer.split("/")
+        trained = kind == "models" and self.model_origin(name) == "training"
+        if "hub" in source or wildcards.tokenizer in self.hub_sources or trained:
+            what = f"corpora.{wildcards.corpus}.{wildcards.part}.{wildcards.domain} as {wildcards.tokenizer} cuts it"
+            raise CensusError(f"{what} cannot be shared by --cache, as it is from the Hub or of a model trained here: leave --cache out")
+        text = PACKAGES[source["installed"]] if "installed" in source else None
+        return {
+            "named": dict(sorted(wildcards.items())),
+            "files": [[Path(file).name, file_sha256(Path(file))] for file in files],
+            "packages": [[package, version(package)] for package in ("pyarrow", "tokenizers", text) if package],
+        }
+
     def model_shards(self, model: str) -> list[tuple[str, str, int]]:
         """(part, domain, shard) of everything that a model's corpus holds, in order."""
         return [(d.part, d.name, shard) for d in self.domains(self.corpus(model)) for shard in range(self.shards(d))]
@@ -132,7 +159,7 @@ class CorpusFiles(ModelSources):
 
     def all_have_full_windows(self, found: str) -> bool:
         """Whether each of the domains in that file has one."""
-        return all(json.loads(Path(found).read_text(encoding="utf-8")).values())
+        return all(read_full_windows(Path(found)).values())
 
     def position_text(self, wildcards) -> list[str]:
         """The shards of windows of these domains of a corpus."""

@@ -4,10 +4,31 @@ import logging
 import sys
 import traceback
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from neuroncensus.errors import CensusError
+from neuroncensus.files import writing_told
+
+
+class _Log(logging.FileHandler):
+    """A log that a full disk cuts short: what is wrong then is told of the results, on the terminal too."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Leave the line out."""
+
+    def close(self) -> None:
+        with suppress(OSError):
+            super().close()
+
+
+def _open(log: Path) -> _Log:
+    try:
+        with writing_told(log):
+            log.parent.mkdir(parents=True, exist_ok=True)
+            return _Log(log, mode="w", encoding="utf-8")
+    except CensusError as error:
+        sys.exit(f"error: {error}")
 
 
 @contextmanager
@@ -17,8 +38,7 @@ def job(log: str) -> Generator[None]:
     A `CensusError` becomes the last line of the log and of standard error. Anything else is a bug of ours
     and is shown with its traceback.
     """
-    Path(log).parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(log, mode="w", encoding="utf-8")
+    handler = _open(Path(log))
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%Y-%m-%d %H:%M:%S"))
     package = logging.getLogger("neuroncensus")
     package.addHandler(handler)
@@ -28,9 +48,9 @@ def job(log: str) -> Generator[None]:
     except Exception as error:  # noqa: BLE001 every error belongs in the log; the process ends with it
         sentence = f"error: {error}" if isinstance(error, CensusError) else traceback.format_exc()
         handler.close()
-        with Path(log).open("a", encoding="utf-8") as file:
-            file.write(sentence.rstrip() + "\n")
         sys.stderr.write(sentence.rstrip() + "\n")
+        with suppress(OSError), Path(log).open("a", encoding="utf-8") as file:
+            file.write(sentence.rstrip() + "\n")
         sys.exit(1)
     finally:
         package.removeHandler(handler)

@@ -5,13 +5,14 @@ import json
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import numpy
 import pyarrow
 from pyarrow import parquet
 
 from neuroncensus.errors import CensusError
-from neuroncensus.files import atomic_path
+from neuroncensus.files import FORMAT, atomic_path, writing_told
 
 METADATA = b"neuroncensus"
 DIGEST = b"neuroncensus.sha256"
@@ -63,7 +64,9 @@ def table_writer(
 
         def write(table: pyarrow.Table) -> None:
             nonlocal rows
-            writer.write_table(table.replace_schema_metadata())
+            # Told here, as several files may be open at once and the last one opened would be blamed.
+            with writing_told(Path(path)):
+                writer.write_table(table.replace_schema_metadata())
             rows += table.num_rows
 
         yield write
@@ -118,13 +121,27 @@ def corruption_told(path: Path | str, what: str) -> Generator[None]:
         raise CensusError(f"{what} {path} is corrupt ({reason}): delete it and run again") from error
 
 
+class _Settings(dict):
+    """What a file tells of itself; one that does not tell what its reader asks is no such file."""
+
+    def __init__(self, told: dict, where: str):
+        super().__init__(told)
+        self.where = where
+
+    def __missing__(self, key: str) -> NoReturn:
+        raise CensusError(f"{self.where} holds something else (it does not tell its {key}): delete it and run again")
+
+
 def _settings(path: Path | str, what: str, file: parquet.ParquetFile) -> dict:
     entries = file.metadata.metadata
     if not entries or METADATA not in entries:
         raise CensusError(f"{what} {path} was not written by neuroncensus: delete it and run again")
     if _digest(entries[METADATA], file.schema_arrow, file.metadata.num_rows) != entries.get(DIGEST):
         raise CensusError(f"{what} {path} is corrupt (its settings or columns do not match their checksum): delete it and run again")
-    return json.loads(entries[METADATA])
+    settings = _Settings(json.loads(entries[METADATA]), f"{what} {path}")
+    if (found := settings.get("format", 1)) != FORMAT:
+        raise CensusError(f"{what} {path} is of another version (format {found}, this one reads {FORMAT}): delete it and run again")
+    return settings
 
 
 def _check_columns(path: Path | str, what: str, file: parquet.ParquetFile, columns: Sequence[str]) -> None:

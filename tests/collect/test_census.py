@@ -193,7 +193,11 @@ def test_hidden_states_of_another_run_or_cut_short_are_refused(tmp_path):
     arguments |= {"stage": 2, "hidden_before": hidden, "hidden_after": None, "out": second}
     whole, expected = hidden.read_bytes(), second.read_bytes()
     second.unlink()
-    for bad in (whole[:-1], whole + b"x", whole[:5], b"", b"\0" * 100):
+    flipped = [
+        whole[:place] + bytes([whole[place] ^ bit]) + whole[place + 1 :]
+        for place, bit in ((len(whole) - 1, 128), (len(whole) - 900, 1), (20, 4))
+    ]
+    for bad in (whole[:-1], whole + b"x", whole[:5], b"", b"\0" * 100, *flipped):
         hidden.write_bytes(bad)
         with pytest.raises(CensusError, match="hidden states"):
             collect_shard(run.settings, **arguments)

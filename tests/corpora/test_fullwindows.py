@@ -1,9 +1,8 @@
 """Full windows of a domain, counted one by one."""
 
-import json
 from dataclasses import replace
 
-from neuroncensus.corpora.fullwindows import find_full_windows
+from neuroncensus.corpora.fullwindows import find_full_windows, read_full_windows
 from shards_made import made_shard, write_made_shard
 
 
@@ -15,4 +14,4 @@ def test_full_windows_of_every_domain_are_counted(tmp_path):
         write_made_shard(shards[-1], replace(shard, metadata=shard.metadata | {"domain": domain}))
         expected[domain] += lengths.count(20)
     find_full_windows(shards, tmp_path / "found.json")
-    assert json.loads((tmp_path / "found.json").read_text(encoding="utf-8")) == expected == {"code": 0, "prose": 3}
+    assert read_full_windows(tmp_path / "found.json") == expected == {"code": 0, "prose": 3}

@@ -13,9 +13,10 @@ from pyarrow import parquet
 from tokenizers import Tokenizer
 
 from neuroncensus import tablefiles
-from neuroncensus.corpora.shards import FORMAT, read_shard, read_shard_metadata, write_shard
+from neuroncensus.corpora.shards import read_shard, read_shard_metadata, write_shard
 from neuroncensus.corpora.tokenizer import load_tokenizer
 from neuroncensus.errors import CensusError
+from neuroncensus.files import FORMAT
 
 WORDS = ["the", "cat", " </s>", "\n", "-34", "é", "return self"]
 

@@ -1,6 +1,5 @@
 """Figures 7 to 11 and 16 draw what the tables say, whole and readable, for models of every shape."""
 
-import json
 from pathlib import Path
 
 import numpy
@@ -16,6 +15,7 @@ from neuroncensus.figures.positional_group import Member, draw_positional_group,
 from neuroncensus.figures.style import WIDTHS
 from neuroncensus.findings.positional import classify_positional
 from neuroncensus.findings.shapes import TYPES, ShapeSettings
+from neuroncensus.jsonfiles import write_json
 from neuroncensus.tablefiles import packed, read_metadata, read_table, write_table
 from neuroncensus.tables import POSITION_COUNTERS
 
@@ -41,7 +41,7 @@ def make(
     told |= {"domain": "prose", "windows": windows, "first_layer": 0, "end_layer": layers}
     folder.mkdir(parents=True, exist_ok=True)
     write_table(pyarrow.table([*keys, column], schema=POSITION_COUNTERS.schema), folder / "total.parquet", told)
-    (folder / "source.json").write_text(json.dumps({"model_digest": "d", "source": "made", "revision": None}), encoding="utf-8")
+    write_json({"model_digest": "d", "source": "made", "revision": None}, folder / "source.json")
     files = [folder / "total.parquet"], folder / "source.json"
     classify_positional(*files, 0.05, vars(PAPERS), folder / "positional.parquet", folder / "profiles.parquet")
     return folder

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from models_made import LAYOUTS, make_opt, random_opt, stored_tensors, write_weights
 from neuroncensus.errors import CensusError
+from neuroncensus.jsonfiles import write_json
 from neuroncensus.models import describe as subject
 from neuroncensus.models.architecture import read_architecture
 from neuroncensus.models.describe import describe_model
@@ -185,8 +186,9 @@ def test_a_change_while_describing_is_told(tmp_path, monkeypatch):
 )
 def test_foreign_descriptions_are_refused(tmp_path, damage):
     written = describe(make_opt(tmp_path / "m", **TINY), tmp_path / "model.json")
+    del written["sha256"]
     damage(written)
-    (tmp_path / "model.json").write_text(json.dumps(written), encoding="utf-8")
+    write_json(written, tmp_path / "model.json")
     with pytest.raises(CensusError, match=r"model\.json is not a description"):
         read_description(tmp_path / "model.json")
 

@@ -1,69 +1,16 @@
-"""Killed at any moment, run again: the same bytes."""
+"""Killed at a chosen moment, run again: the same bytes. Moments at random are the soak's (`test_soak.py`)."""
 
 import os
-import random
 import shutil
 import signal
-import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from workflow_runs import DEAD_PDF, command, contents, copy_folder, environment, snakemake
+from started_runs import Started
+from workflow_runs import DEAD_PDF, contents, copy_folder, snakemake
 
-# What takes every job that collects or reduces; figures and what joins tables are as good as these.
-TABLES = [f"results/mine/{name}.parquet" for name in ("dead", "coverage", "detectors", "positional", "ablation", "updates")]
 COUNTERS = "results/mine/collect/core/prose/0/stage-1.parquet"
-
-
-def descendants(process: int) -> list[int]:
-    """Processes below `process`, the deepest last."""
-    found = []
-    for task in Path(f"/proc/{process}/task").glob("*/children"):
-        for child in map(int, task.read_text().split()):
-            found += [child, *descendants(child)]
-    return found
-
-
-def words_of(process: int) -> str:
-    """A process's command line."""
-    return Path(f"/proc/{process}/cmdline").read_bytes().decode().replace("\0", " ")
-
-
-class Started:
-    """A run of Snakemake that goes on while the test looks at it."""
-
-    def __init__(self, folder: Path, *arguments: str):
-        self.folder = folder
-        arguments = (*arguments, "--rerun-incomplete")
-        with (folder / "said.txt").open("wb") as said:
-            self.process = subprocess.Popen(
-                command(folder, *arguments), cwd=folder, env=environment(), stdout=said, stderr=said, start_new_session=True
-            )
-
-    def until(self, ready: Callable[[], object], seconds: float = 120) -> bool:
-        """Wait for a moment; whether it came before the run ended."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end and self.process.poll() is None:
-            try:
-                if ready():
-                    return True
-            except (FileNotFoundError, ProcessLookupError):
-                continue  # A process ended while it was looked at.
-            time.sleep(0.01)
-        return False
-
-    def job(self, script: str) -> int | None:
-        """The process that runs a script, if there is one."""
-        found = [process for process in descendants(self.process.pid) if f"{script}.py" in words_of(process).split(" ", 1)[-1]]
-        return found[-1] if found else None
-
-    def kill_all(self) -> None:
-        """SIGKILL to Snakemake and everything that it started: the machine going down."""
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
 
 
 def empty(finished: Path, to: Path) -> Path:
@@ -90,28 +37,11 @@ def test_a_killed_collection_is_done_again(folder, finished):
     (folder / COUNTERS).unlink()
     run = Started(folder, COUNTERS)
     jobs: list[int] = []
-    assert run.until(lambda: jobs.extend(filter(None, [run.job("collect_shard")])) or jobs), (folder / "said.txt").read_text()
+    assert run.until(lambda: jobs.extend(filter(None, [run.job("collect_shard")])) or jobs), run.said
     os.kill(jobs[0], signal.SIGKILL)
     assert run.process.wait() != 0
     assert not (folder / COUNTERS).exists()
     complete(folder, finished, COUNTERS, COUNTERS.replace("stage-1", "stage-2"))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(5))
-def test_everything_killed_at_random_moments(finished, tmp_path, seed):
-    folder, draw, kills = empty(finished, tmp_path / "killed"), random.Random(seed), 0
-    for _ in range(4):
-        run = Started(folder, *TABLES)
-        moment = time.monotonic() + draw.uniform(2, 20)
-        if not run.until(lambda moment=moment: time.monotonic() > moment):
-            break
-        run.kill_all()
-        kills += 1
-        assert not [file for file in contents(folder) if not Path(file).name.startswith(".") and not (folder / file).stat().st_size]
-        snakemake(folder, "--unlock")
-    assert kills
-    complete(folder, finished, *TABLES)
 
 
 @pytest.mark.slow
@@ -120,7 +50,7 @@ def test_snakemake_killed_while_a_job_runs(finished, tmp_path, script):
     folder = empty(finished, tmp_path / "killed")
     run = Started(folder, DEAD_PDF)
     assert run.until(lambda: run.job(script))
-    run.kill_all()
+    run.signal_all(signal.SIGKILL)
     complete(folder, finished, DEAD_PDF)
 
 

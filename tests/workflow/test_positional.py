@@ -6,6 +6,7 @@ from pathlib import Path
 import polars
 import pytest
 
+from neuroncensus.corpora.fullwindows import read_full_windows
 from workflow_runs import WINDOW, change_config, copy_folder, make_folder, plan, snakemake
 
 POSITIONAL = ["positional.parquet", "profiles.parquet", "positional.pdf"]
@@ -16,7 +17,7 @@ def summary(folder: Path) -> dict:
 
 
 def test_a_bare_run_has_positional_neurons_where_there_are_full_windows(finished):
-    found = json.loads((finished / "resources/corpora/mytext/models/mine/window-16/full_windows.json").read_text(encoding="utf-8"))
+    found = read_full_windows(finished / "resources/corpora/mytext/models/mine/window-16/full_windows.json")
     assert list(found) == ["prose"] and found["prose"] > 0
     table = polars.read_parquet(finished / "results/mine/positional.parquet")
     assert len(table) == 3 * 24 and table["windows"].unique().to_list() == [found["prose"]]

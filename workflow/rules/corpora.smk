@@ -22,5 +22,7 @@ rule tokenize_shard:
         # Not recorded, being functions of `output`: the place of the tokenizer, and the budget that messages quote.
         tokenizer=lambda wc, output: census.tokenizer_folder(wc.tokenizer),
         asked=lambda wc, output: census.domain(wc.corpus, wc.part, wc.domain).tokens,
+        # Nor this, which Snakemake's cache between users lacks (`--cache tokenize_shard`).
+        shared=lambda wc, input, output: census.decides(wc, [*input.text, *input.tokenizer]) if workflow.enable_cache else None,
     script:
         "../scripts/tokenize_shard.py"

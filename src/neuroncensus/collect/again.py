@@ -23,7 +23,7 @@ KEYS = OPEN_NGRAMS.names
 
 def _dropped(still_open: Path, counters: Sequence[Path]) -> dict[int, frozenset[tuple[int, int, bool]]]:
     """By layer, the open (neuron, n, rotated) whose pairs this shard did not keep."""
-    wanted = polars.DataFrame(read_table(still_open))
+    wanted = polars.DataFrame(read_table(still_open, OPEN_NGRAMS.names))
     if not len(wanted):
         return {}
     here = polars.concat([polars.DataFrame(read_table(path, [*KEYS, "kept"], what="shard file")) for path in counters])

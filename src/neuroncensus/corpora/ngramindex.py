@@ -65,7 +65,7 @@ def read_index(path: Path) -> dict[int, polars.DataFrame]:
     metadata = read_metadata(path, what=WHAT)
     if metadata.get("kind") != KIND:
         raise CensusError(f"{WHAT} {path} is a file of {metadata.get('kind')}: delete it and run again")
-    table = polars.DataFrame(read_table(path, what=WHAT))
+    table = polars.DataFrame(read_table(path, NGRAM_INDEX.names, what=WHAT))
     return {n: table.filter(polars.col("n") == n).drop("n") for n in metadata["n"]}
 
 

@@ -169,7 +169,7 @@ def read_ngrams(path: Path) -> tuple[tuple[Runs, ...], dict]:
     metadata = read_metadata(path, what="n-gram file")
     if metadata.get("kind") != KIND_NGRAMS:
         raise CensusError(f"n-gram file {path} is a file of {metadata.get('kind')}: delete it and run again")
-    table = read_table(path, what="n-gram file")
+    table = read_table(path, NGRAMS.names, what="n-gram file")
     sizes = table["n"].to_numpy()
     runs = []
     for n in metadata["n"]:

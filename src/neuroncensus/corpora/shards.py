@@ -21,12 +21,12 @@ from neuroncensus.corpora.taken import Taken, data_commit
 from neuroncensus.corpora.tokenizer import load_tokenizer, tokenize_documents
 from neuroncensus.corpora.windows import Cursor, Span, check_window, cut_document
 from neuroncensus.errors import CensusError
+from neuroncensus.files import FORMAT
 from neuroncensus.progress import progress
 from neuroncensus.tablefiles import read_metadata, read_table, write_table
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
 KIND = "shard of windows"
 WHAT = "shard file"
 SCHEMA = pyarrow.schema(
@@ -246,9 +246,6 @@ def write_shard(
 def _settings(metadata: dict, path: Path | str) -> dict:
     if metadata.get("kind") != KIND:
         raise CensusError(f"{WHAT} {path} holds something else ({metadata.get('kind', 'no kind named')}): delete it and run again")
-    if metadata.get("format") != FORMAT:
-        found = metadata.get("format")
-        raise CensusError(f"{WHAT} {path} is of another version (format {found}, this one reads {FORMAT}): delete it and run again")
     return metadata
 
 

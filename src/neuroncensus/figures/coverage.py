@@ -14,6 +14,7 @@ from neuroncensus.figures.ngrams import covered_axis, letter, name_of, percent, 
 from neuroncensus.figures.style import BLACK, GREY, PALE, WIDTHS, add_bodies, add_legend, add_note, add_title, legend_height, look, save
 from neuroncensus.findings.coverage import class_names, summarize_coverage
 from neuroncensus.tablefiles import read_metadata, read_table
+from neuroncensus.tables import COVERAGE
 
 ROW_HEIGHTS = {1: 1.35, 2: 1.75}
 """Inches of a row of panels, by columns."""
@@ -123,5 +124,5 @@ def draw_coverage(table: polars.DataFrame, metadata: dict, columns: int) -> Figu
 
 def plot_coverage(table: Path, out: Path, *, columns: int, dpi: int) -> None:
     """Draw `coverage.parquet` into `out`, a .pdf or .png."""
-    figure = draw_coverage(polars.DataFrame(read_table(table)), read_metadata(table), columns)
+    figure = draw_coverage(polars.DataFrame(read_table(table, COVERAGE.names)), read_metadata(table), columns)
     save(figure, out, dpi)

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from neuroncensus.figures.style import BLUE, GREY, ORANGE, SKY, VERMILION, WIDTHS, add_note, add_title, layer_axis, legend_above, look, save
 from neuroncensus.findings.dead import summarize_dead
 from neuroncensus.tablefiles import read_metadata, read_table
+from neuroncensus.tables import DEAD
 
 HEIGHTS = {1: 4.9, 2: 3.1}
 """Inches, by columns."""
@@ -82,5 +83,5 @@ def draw_dead(table: polars.DataFrame, metadata: dict, columns: int) -> Figure:
 
 def plot_dead(table: Path, out: Path, *, columns: int, dpi: int) -> None:
     """Draw `dead.parquet` into `out`, a .pdf or .png."""
-    figure = draw_dead(polars.DataFrame(read_table(table)), read_metadata(table), columns)
+    figure = draw_dead(polars.DataFrame(read_table(table, DEAD.names)), read_metadata(table), columns)
     save(figure, out, dpi)

@@ -9,8 +9,8 @@ from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from neuroncensus.figures.ngrams import covered_axis, letter, listed, name_of, percent, say
 from neuroncensus.figures.style import BLUE, GREY, ORANGE, PALE, SKY, WIDTHS, add_note, add_title, look, save
+from neuroncensus.findings.agree import read_findings
 from neuroncensus.findings.detectors import summarize_detectors
-from neuroncensus.tablefiles import read_metadata, read_table
 
 ROW_HEIGHTS = {1: 1.5, 2: 1.75}
 """Inches of a row of panels, by columns."""
@@ -133,5 +133,5 @@ def draw_detectors(detectors: polars.DataFrame, ngrams: polars.DataFrame, metada
 
 def plot_detectors(detectors: Path, ngrams: Path, out: Path, *, columns: int, dpi: int) -> None:
     """Draw `detectors.parquet` and `detector_ngrams.parquet` into `out`, a .pdf or .png."""
-    tables = [polars.DataFrame(read_table(path)) for path in (detectors, ngrams)]
-    save(draw_detectors(*tables, read_metadata(detectors), columns), out, dpi)
+    tables, told = read_findings({"detectors": detectors, "detector_ngrams": ngrams})
+    save(draw_detectors(*tables.values(), told["detectors"], columns), out, dpi)

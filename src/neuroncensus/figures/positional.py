@@ -13,10 +13,10 @@ from matplotlib.ticker import MaxNLocator
 from neuroncensus.errors import CensusError
 from neuroncensus.figures.ngrams import listed, say
 from neuroncensus.figures.style import GREY, WIDTHS, add_note, add_title, layer_axis, look, save
+from neuroncensus.findings.agree import read_findings
 from neuroncensus.findings.information import LEAST_WINDOW
 from neuroncensus.findings.positional import summarize_positional
 from neuroncensus.findings.shapes import BOTH, ONE, OSCILLATORY, OTHER, TYPES
-from neuroncensus.tablefiles import read_metadata, read_table
 
 # The paper's colours of the types, of Okabe and Ito's palette or near it, dark for strong and light for weak neurons.
 COLOURS = {
@@ -192,5 +192,5 @@ def draw_positional(table: polars.DataFrame, profiles: polars.DataFrame, metadat
 
 def plot_positional(table: Path, profiles: Path, out: Path, *, layer: int | None, columns: int, dpi: int) -> None:
     """Draw `positional.parquet` and `profiles.parquet` into `out`, a .pdf or .png."""
-    tables = [polars.DataFrame(read_table(path)) for path in (table, profiles)]
-    save(draw_positional(*tables, read_metadata(table), columns, layer), out, dpi)
+    tables, told = read_findings({"positional": table, "profiles": profiles})
+    save(draw_positional(*tables.values(), told["positional"], columns, layer), out, dpi)

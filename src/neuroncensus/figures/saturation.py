@@ -24,8 +24,8 @@ from neuroncensus.figures.style import (
     look,
     save,
 )
+from neuroncensus.findings.agree import read_findings
 from neuroncensus.findings.saturation import RAREFACTION, SHARD, summarize_saturation
-from neuroncensus.tablefiles import read_metadata, read_table
 
 HEIGHTS = {1: 9.4, 2: 5.2}
 """Inches, by columns."""
@@ -154,5 +154,5 @@ def draw_saturation(table: polars.DataFrame, dead: polars.DataFrame, metadata: d
 
 def plot_saturation(table: Path, dead: Path, out: Path, *, columns: int, dpi: int) -> None:
     """Draw `saturation.parquet` and `dead.parquet` into `out`, a .pdf or .png."""
-    frames = [polars.DataFrame(read_table(path)) for path in (table, dead)]
-    save(draw_saturation(*frames, read_metadata(table), columns), out, dpi)
+    tables, told = read_findings({"saturation": table, "dead": dead})
+    save(draw_saturation(*tables.values(), told["saturation"], columns), out, dpi)

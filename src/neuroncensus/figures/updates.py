@@ -25,9 +25,9 @@ from neuroncensus.figures.style import (
     shortened,
 )
 from neuroncensus.findings.ablation import summarize_ablation
+from neuroncensus.findings.agree import read_findings
 from neuroncensus.findings.trigger_updates import summarize_trigger_updates
 from neuroncensus.findings.updates import DETECTORS, OTHERS, POSITIONAL, summarize_updates
-from neuroncensus.tablefiles import read_metadata, read_table
 
 HEIGHTS = {1: 10.4, 2: 5.1}
 """Inches, by columns."""
@@ -218,6 +218,6 @@ def plot_updates(tables: dict[str, Path], tokenizer: Path, out: Path, *, columns
         dpi: of a .png.
     """
     wanted = {"updates": ["layer", "neuron", "kurtosis", "promoted", "suppressed"]}
-    frames = {name: polars.DataFrame(read_table(path, wanted.get(name))) for name, path in tables.items()}
-    metadata = {name: read_metadata(tables[name]) for name in ("trigger_updates", "ablation")}
+    # Of the text first, as updates are of the weights alone.
+    frames, metadata = read_findings(dict(sorted(tables.items(), key=lambda table: table[0] == "updates")), wanted)
     save(draw_updates(frames, metadata, token_reader(tokenizer), columns), out, dpi)

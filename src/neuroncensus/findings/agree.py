@@ -1,10 +1,14 @@
 """Files that a finding puts together are of one census."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+import polars
+
 from neuroncensus.errors import CensusError
+from neuroncensus.tablefiles import read_metadata, read_table
+from neuroncensus.tables import TABLES
 
 SHARED = ("model", "model_digest", "corpus", "window", "tokens_core", "dtype", "device", "threads")
 
@@ -18,6 +22,38 @@ def check_agree(first: tuple[Path, dict], other: tuple[Path, dict]) -> None:
     for key in SHARED:
         if key in first[1] and key in other[1] and first[1][key] != other[1][key]:
             raise CensusError(f"{first[0]} and {other[0]} differ in {key}: {first[1][key]} and {other[1][key]}: delete both and run again")
+
+
+def check_findings(files: Mapping[str, Path]) -> dict[str, dict]:
+    """The settings of the tables of a model, by the name of the finding, compared with those of `dead`, or of the first if it is not there.
+
+    Raises:
+        CensusError: a file is corrupt, or as `check_agree`.
+    """
+    told = {name: read_metadata(path) for name, path in files.items()}
+    first = "dead" if "dead" in told else next(iter(told))
+    for name, metadata in told.items():
+        # Updates are of the weights as they are stored, on whatever device there was.
+        compared = {key: value for key, value in metadata.items() if name != "updates" or key not in ("dtype", "device")}
+        check_agree((files[first], told[first]), (files[name], compared))
+    return told
+
+
+def read_findings(
+    files: Mapping[str, Path], columns: Mapping[str, Sequence[str]] | None = None
+) -> tuple[dict[str, polars.DataFrame], dict[str, dict]]:
+    """The tables of a model and their settings, by the name of the finding, which are of one census.
+
+    Args:
+        files: the first is not `updates`.
+        columns: those wanted of some tables; all of the others (`neuroncensus.tables.TABLES`).
+
+    Raises:
+        CensusError: a file is corrupt or another table, or they are not of one census.
+    """
+    told = check_findings(files)
+    wanted = {name: TABLES[name].names for name in files} | dict(columns or {})
+    return {name: polars.DataFrame(read_table(path, wanted[name])) for name, path in files.items()}, told
 
 
 # What all shards of one census share. The first three are the machine's: `auto` may resolve otherwise elsewhere.

@@ -13,7 +13,7 @@ import polars
 
 from neuroncensus.errors import CensusError
 from neuroncensus.tablefiles import read_metadata, read_table, write_table
-from neuroncensus.tables import DEAD
+from neuroncensus.tables import BOUNDS, DEAD, FREQUENCY
 
 
 def count_neurons(frequency: polars.DataFrame) -> polars.DataFrame:
@@ -56,8 +56,10 @@ def classify_dead(frequency: Path, bounds: Path, out: Path) -> None:
     for key, proved in read_metadata(bounds).items():
         if metadata[key] != proved:
             raise CensusError(f"{frequency} and {bounds} differ in {key}: {metadata[key]} and {proved}: delete both and run again")
-    counted = count_neurons(polars.DataFrame(read_table(frequency)))
-    table = counted.join(polars.DataFrame(read_table(bounds)), on=["layer", "neuron"], maintain_order="left").select(DEAD.names)
+    counted = count_neurons(polars.DataFrame(read_table(frequency, FREQUENCY.names)))
+    table = counted.join(polars.DataFrame(read_table(bounds, BOUNDS.names)), on=["layer", "neuron"], maintain_order="left").select(
+        DEAD.names
+    )
     _check_proof(table)
     write_table(table.to_arrow().cast(DEAD.schema), out, metadata)
 

@@ -134,4 +134,4 @@ def reduce_frequency(stages: Sequence[Path], source: Path, out: Path) -> None:
         end = of_stage["end_layer"]
     with table_writer(out, FREQUENCY.schema, shared | read_source(source, shared["model_digest"])) as write:
         for path in stages:
-            write(read_table(path))
+            write(read_table(path, FREQUENCY.names))

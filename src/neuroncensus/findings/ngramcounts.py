@@ -123,7 +123,7 @@ class NgramCounts:
 
 
 def _collected_again(path: Path | None) -> polars.DataFrame | None:
-    return polars.DataFrame(read_table(path, what=WHAT)) if path is not None else None
+    return polars.DataFrame(read_table(path, NGRAM_COUNTERS.names, what=WHAT)) if path is not None else None
 
 
 def _patched(frame: polars.DataFrame, rows: polars.DataFrame, again: polars.DataFrame | None) -> polars.DataFrame:

@@ -142,7 +142,7 @@ def complete_ngrams(
     Raises:
         CensusError: a file is corrupt, or what was collected again is not what was asked for.
     """
-    table, wanted = polars.DataFrame(read_table(reduced)), polars.DataFrame(read_table(still_open))
+    table, wanted = polars.DataFrame(read_table(reduced, COVERING.names)), polars.DataFrame(read_table(still_open, OPEN_NGRAMS.names))
     if len(wanted):
         entries = read_index(index)
         counts, sums = NgramCounts(shard_files(counters, ngrams, again), entries), _sums(entries)

@@ -25,7 +25,7 @@ from neuroncensus.errors import CensusError
 from neuroncensus.findings.agree import check_agree, check_shards
 from neuroncensus.models.description import read_description
 from neuroncensus.tablefiles import read_metadata, read_table, write_table
-from neuroncensus.tables import COUNTERS, SATURATION
+from neuroncensus.tables import COUNTERS, DEAD, SATURATION
 
 POINTS = 50
 """Numbers of documents at which rarefaction is told, at most."""
@@ -133,7 +133,7 @@ def estimate_saturation(dead: Path, description: Path, stages: Sequence[Sequence
     Raises:
         CensusError: a file is corrupt, or they are not of one census.
     """
-    metadata, table = read_metadata(dead), polars.DataFrame(read_table(dead))
+    metadata, table = read_metadata(dead), polars.DataFrame(read_table(dead, DEAD.names))
     for shards in stages:
         check_agree((dead, metadata), (shards[0], read_metadata(shards[0], what=WHAT)))
     documents, tokens = (int(table[name][0]) for name in ("documents", "tokens"))

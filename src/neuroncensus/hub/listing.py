@@ -105,7 +105,7 @@ def read_listing(path: Path) -> Listing:
     Raises:
         CensusError: the file is missing, broken or something else.
     """
-    told = read_json(path / LISTING if path.is_dir() else path)
+    told = read_json(path / LISTING if path.is_dir() else path, "delete it and run again")
     try:
         files = {
             name: check_record(RemoteFile(name, int(entry["bytes"]), entry.get("sha256"), entry.get("git")), str(path))

@@ -54,8 +54,12 @@ class Architecture:
     """Token id at position 0 of every window."""
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path, remedy: str = "get the file again") -> dict[str, Any]:
     """The JSON object in a file of a model.
+
+    Args:
+        path: the file.
+        remedy: of one that is broken.
 
     Raises:
         CensusError: the file is missing, unreadable, no JSON (with its line) or no object.
@@ -67,11 +71,11 @@ def read_json(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise CensusError(f"{path} cannot be read ({error.strerror}): make it readable") from error
     except json.JSONDecodeError as error:
-        raise CensusError(f"{path}:{error.lineno} is broken JSON ({error.msg}): get the file again") from error
+        raise CensusError(f"{path}:{error.lineno} is broken JSON ({error.msg}): {remedy}") from error
     except (ValueError, RecursionError) as error:
-        raise CensusError(f"{path} is not JSON in UTF-8: get the file again") from error
+        raise CensusError(f"{path} is not JSON in UTF-8: {remedy}") from error
     if not isinstance(value, dict):
-        raise CensusError(f"{path} holds a JSON {type(value).__name__}, not an object: get the file again")
+        raise CensusError(f"{path} holds a JSON {type(value).__name__}, not an object: {remedy}")
     return value
 
 

@@ -1,6 +1,5 @@
 """A checkpoint checked whole, once: shapes, values and checksums, written down in `model.json`."""
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -9,7 +8,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from neuroncensus.errors import CensusError
-from neuroncensus.files import atomic_path
+from neuroncensus.jsonfiles import write_json
 from neuroncensus.models.architecture import CONFIG, expected_tensors, place, read_architecture
 from neuroncensus.models.checkpoint import Checkpoint
 from neuroncensus.models.description import DTYPES, Description, FileRecord, check_checksum, check_names, check_unchanged, file_sha256
@@ -87,5 +86,4 @@ def describe_model(folder: Path, *, model: str, out: Path, checksums: Mapping[st
                 _check_finite(checkpoint, name, bar)
     description = Description(model, architecture, dtypes, tuple(records))
     check_unchanged(description, folder)
-    with atomic_path(out) as partial:
-        partial.write_text(json.dumps(asdict(description), indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    write_json(asdict(description), out)

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from neuroncensus.errors import CensusError
-from neuroncensus.models.architecture import Architecture, read_json
+from neuroncensus.jsonfiles import read_written
+from neuroncensus.models.architecture import Architecture
 
 HASH_BYTES = 1 << 22
 DTYPES = ("float16", "bfloat16", "float32")
@@ -62,7 +63,7 @@ def read_description(path: Path) -> Description:
     Raises:
         CensusError: the file is missing, broken, or not such a description.
     """
-    values = read_json(path)
+    values = read_written(path)
     try:
         values["architecture"] = _build(Architecture, values["architecture"])
         values["files"] = tuple(_build(FileRecord, record) for record in values["files"])

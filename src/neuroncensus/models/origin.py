@@ -4,14 +4,12 @@ Apart from `model.json`, which jobs that compute read: the same weights by anoth
 against more checksums are collected no second time.
 """
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
 from neuroncensus.errors import CensusError
-from neuroncensus.files import atomic_path
 from neuroncensus.hub.listing import read_listing
-from neuroncensus.models.architecture import read_json
+from neuroncensus.jsonfiles import read_written, write_json
 from neuroncensus.models.description import check_checksum, check_names, read_description
 
 
@@ -39,8 +37,7 @@ def record_source(
         check_checksum(folder, record, asked)
     revision = read_listing(Path(listing)).commit if listing else None
     told = {"model_digest": about.digest, "source": source, "revision": revision, "checksums": asked}
-    with atomic_path(out) as partial:
-        partial.write_text(json.dumps(told, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(told, out)
 
 
 def read_source(path: Path, model_digest: str) -> dict[str, str | None]:
@@ -53,7 +50,7 @@ def read_source(path: Path, model_digest: str) -> dict[str, str | None]:
     Raises:
         CensusError: the file is missing, broken, or of other weights.
     """
-    told = read_json(path)
+    told = read_written(path)
     if told.get("model_digest") != model_digest:
         raise CensusError(f"{path} is of other weights than were collected with: delete it and run again")
     return {key: told.get(key) for key in ("source", "revision")}

@@ -103,8 +103,9 @@ class Run:
             "optimizer": self.optimizer.state_dict(),
             "scaler": scaler and scaler.state_dict(),
         }
-        with atomic_path(self.state) as path:
-            torch.save(state, path)
+        # A file of Python's: torch's own does not say that the disk is full.
+        with atomic_path(self.state) as path, path.open("wb") as file:
+            torch.save(state, file)
 
     def steps(self, recipe: dict, batches: Batches) -> Iterator[torch.Tensor]:
         """One optimizer step at a time; yields this process's loss without waiting for the device."""

@@ -7,7 +7,7 @@ import polars
 import pyarrow
 
 from neuroncensus.findings.ablation import CHANGES, average_contexts
-from neuroncensus.findings.agree import check_agree
+from neuroncensus.findings.agree import check_findings
 from neuroncensus.report.layers import Layers, by_layer
 from neuroncensus.tablefiles import read_metadata, table_writer
 from neuroncensus.tables import COVERAGE, DEAD, DETECTORS, POSITIONAL, TRIGGER_NAMES, neurons_table
@@ -47,12 +47,8 @@ def _joined(table: polars.DataFrame, found: Mapping[str, polars.DataFrame], size
 
 def _agreed(files: Mapping[str, Path]) -> dict:
     """The settings of `dead.parquet`, and by name of another table those that it does not have, or has otherwise."""
-    told = {name: read_metadata(file) for name, file in files.items()}
+    told = check_findings(files)
     metadata = told.pop("dead")
-    for name, other in told.items():
-        # Updates are of the weights as they are stored, on whatever device there was.
-        compared = {key: value for key, value in other.items() if name != "updates" or key not in ("dtype", "device")}
-        check_agree((files["dead"], metadata), (files[name], compared))
     return metadata | {
         name: {key: value for key, value in other.items() if key not in metadata or metadata[key] != value} for name, other in told.items()
     }

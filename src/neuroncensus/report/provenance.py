@@ -8,6 +8,7 @@ from importlib import metadata as packages
 from pathlib import Path
 
 from neuroncensus.corpora.shards import read_shard_metadata
+from neuroncensus.errors import CensusError
 from neuroncensus.files import atomic_path
 from neuroncensus.models.description import read_description
 from neuroncensus.tablefiles import read_metadata
@@ -41,8 +42,13 @@ def join_provenance(description: Path, frequency: Path, windows: Sequence[Path],
         frequency: its `frequency.parquet`.
         windows: every shard of windows of its corpus.
         out: the JSON file.
+
+    Raises:
+        CensusError: a file is corrupt, or they are not of one census.
     """
     about, counted = read_description(description), read_metadata(frequency)
+    if counted["model_digest"] != about.digest:
+        raise CensusError(f"{frequency} is of other weights than {description}: delete it and run again")
     files = [{"name": file.name, "bytes": file.bytes, "sha256": file.sha256} for file in about.files]
     provenance = {
         "model": {

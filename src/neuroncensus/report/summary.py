@@ -4,10 +4,10 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-import polars
-
+from neuroncensus.corpora.fullwindows import read_full_windows
 from neuroncensus.files import atomic_path
 from neuroncensus.findings.ablation import summarize_ablation
+from neuroncensus.findings.agree import read_findings
 from neuroncensus.findings.coverage import summarize_coverage
 from neuroncensus.findings.dead import summarize_dead
 from neuroncensus.findings.detectors import summarize_detectors
@@ -16,15 +16,13 @@ from neuroncensus.findings.saturation import summarize_saturation
 from neuroncensus.findings.trigger_updates import summarize_trigger_updates
 from neuroncensus.findings.updates import summarize_updates
 from neuroncensus.findings.variants import summarize_variants
-from neuroncensus.models.architecture import read_json
-from neuroncensus.tablefiles import read_metadata, read_table
 
 
 def _left_out(corpus: str, full_windows: Path | None) -> str:
     """Why there is no `positional.parquet`."""
     if full_windows is None:
         return f"corpora.{corpus} has no positions"
-    without = [domain for domain, windows in read_json(full_windows).items() if not windows]
+    without = [domain for domain, windows in read_full_windows(full_windows).items() if not windows]
     return f"no full window in {', '.join(f'domain {domain}' for domain in without)}"
 
 
@@ -51,10 +49,12 @@ def join_summary(files: Mapping[str, Path], out: Path) -> None:
             `ablation`, and where there are any `positional` and `profiles`; `full_windows` (`neuroncensus.corpora.fullwindows`) where the
             corpus names domains for positions.
         out: the JSON file. What is left out says why, under `left_out`.
+
+    Raises:
+        CensusError: a file is corrupt, or they are not of one census.
     """
-    columns = {"updates": ["layer", "neuron", "kurtosis"]}
-    table = {name: polars.DataFrame(read_table(path, columns.get(name))) for name, path in files.items() if name != "full_windows"}
-    told = {name: read_metadata(files[name]) for name in table}
+    tables = {name: path for name, path in files.items() if name != "full_windows"}
+    table, told = read_findings(tables, {"updates": ["layer", "neuron", "kurtosis"]})
     bootstrap = [told["trigger_updates"][key] for key in ("resamples", "seed")]
     summary = {key: told["dead"][key] for key in ("model", "corpus", "window", "windows", "dtype")} | {
         "thresholds": _thresholds(told, table["dead"]["layer"].n_unique()),
