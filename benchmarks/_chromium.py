@@ -92,9 +92,9 @@ class Chromium:
         elif method == "Runtime.exceptionThrown":
             details = told["exceptionDetails"]
             self.errors.append(details.get("exception", {}).get("description", details["text"]))
-        elif method == "Runtime.consoleAPICalled" and told["type"] in ("error", "warning", "assert"):
+        elif method == "Runtime.consoleAPICalled" and told["type"] in ("error", "assert"):
             self.errors.append(" ".join(str(one.get("value", one.get("description"))) for one in told["args"]))
-        elif method == "Log.entryAdded" and told["entry"]["level"] in ("error", "warning"):
+        elif method == "Log.entryAdded" and told["entry"]["level"] == "error":
             self.errors.append(told["entry"]["text"])
 
     def ask(self, method: str, seconds: float = 30.0, **given: Any) -> dict:
