@@ -22,8 +22,8 @@ WINDOW, SHARD_TOKENS = 16, 60
 DEAD_PDF = "results/mine/dead.pdf"
 FINDINGS = ["dead.pdf", "dead.parquet", "frequency.parquet", "positional.pdf", "updates.pdf", "saturation.pdf"]
 FINDINGS += ["neurons.parquet", "summary.json", "provenance.json", "scorecard.md", "scorecard.json", "browser/index.html"]
-# What differs from run to run by its nature: times, and what was said.
-NOT_COMPARED = ("logs", "benchmarks")
+# What differs from run to run by its nature: times, and what was said; and what Snakemake puts into a folder that it has seen.
+NOT_COMPARED = ("logs", "benchmarks", ".snakemake_timestamp")
 # What a user may set of Snakemake's; the rest is an outer run's.
 KEPT = ("SNAKEMAKE_OUTPUT_CACHE",)
 

@@ -199,7 +199,7 @@ class Ground:
     def mend(self) -> None:
         """Put everything back in the yard."""
         for left in [*self.yard.rglob("*.partial"), *self.disk.folder.glob("filler.txt")]:
-            left.unlink()
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
         for name, content in self.wanted.items():
             if not (self.yard / name).exists() or (self.yard / name).read_bytes() != content:
                 (self.yard / name).parent.mkdir(parents=True, exist_ok=True)

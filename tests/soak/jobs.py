@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from workflow_runs import PROJECT
+from workflow_runs import NOT_COMPARED, PROJECT
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,13 @@ class Job:
     given: bytes
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+
+
+def _files(folder: Path, output: str) -> list[str]:
+    """The files of an output: itself, or if it is a folder what the run put there."""
+    if not (folder / output).is_dir():
+        return [output]
+    return [str(path.relative_to(folder)) for path in sorted((folder / output).iterdir()) if path.name not in NOT_COMPARED]
 
 
 def list_jobs(folder: Path) -> list[Job]:
@@ -52,7 +59,8 @@ def list_jobs(folder: Path) -> list[Job]:
             script = PROJECT / "workflow" / "scripts" / Path(job.rule.script).name
             what = (job.input, job.output, job.params, job.wildcards, job.threads, job.resources, job.log, job.rule.workflow.config)
             given = pickle.dumps(Snakemake(*what, job.rule.name, None, str(script.parent)), protocol=4)
-            found.append(Job(job.rule.name, script, given, tuple(map(str, job.input)), tuple(map(str, job.output))))
+            made = tuple(file for output in map(str, job.output) for file in _files(folder, output))
+            found.append(Job(job.rule.name, script, given, tuple(map(str, job.input)), made))
     return sorted(found, key=lambda job: job.outputs)
 
 

@@ -20,7 +20,7 @@ DAY = 86_400
 
 def _check_present(ground: Ground, folder: Path) -> bool:
     """Every file that carries its name is whole; whether all are there."""
-    found = {name: content for name, content in contents(folder).items() if not name.endswith(".partial")}
+    found = {name: content for name, content in contents(folder).items() if ".partial" not in name}
     if other := [name for name, content in found.items() if ground.wanted.get(name) != content]:
         raise DifferentError(f"{other} in a run of Snakemake")
     return ground.lasting <= found.keys()
