@@ -37,6 +37,7 @@ demo: $(INSTALLED) ## every finding of the bundled model opt-nano, offline
 	@echo "The census of opt-nano is done. Figures:"
 	@ls results/opt-nano/*.pdf
 	@echo "Report with every figure: results/report.html"
+	@echo "Every neuron, to look through: results/opt-nano/browser/index.html"
 
 test: lint ## lint and the quick tests
 	$(PYTEST) -m "not slow"
