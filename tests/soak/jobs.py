@@ -31,7 +31,8 @@ def _files(folder: Path, output: str) -> list[str]:
     """The files of an output: itself, or if it is a folder what the run put there."""
     if not (folder / output).is_dir():
         return [output]
-    return [str(path.relative_to(folder)) for path in sorted((folder / output).iterdir()) if path.name not in NOT_COMPARED]
+    found = sorted(path for path in (folder / output).rglob("*") if path.is_file() and path.name not in NOT_COMPARED)
+    return [str(path.relative_to(folder)) for path in found]
 
 
 def list_jobs(folder: Path) -> list[Job]:
