@@ -24,6 +24,8 @@ ELSEWHERE = {
     ". .venv/bin/activate": "the environment that these tests run in",
     "snakemake --unlock": "tests/workflow/test_kills.py",
     "snakemake --cores 2 results/opt-nano/specialists.pdf": "tests/workflow/test_adding.py",
+    "export SNAKEMAKE_OUTPUT_CACHE=/shared/tokenized": "tests/workflow/test_cache.py",
+    "snakemake --cache tokenize_shard …": "tests/workflow/test_cache.py",
     "hf download org/name --revision <commit>": "needs the Hub",
     "hf auth login": "needs the Hub",
     "docker build -f envs/Dockerfile -t neuroncensus .": "needs docker; tests/test_pins.py holds what it installs",

@@ -8,6 +8,7 @@ import pytest
 from census_made import Run
 from neuroncensus.errors import CensusError
 from neuroncensus.findings.frequency import reduce_frequency, reduce_stage
+from neuroncensus.jsonfiles import read_written, write_json
 from neuroncensus.tablefiles import read_metadata, read_table, write_table
 
 
@@ -42,6 +43,6 @@ def test_the_table_says_where_the_model_is_from(tmp_path):
     frequency, *_ = run.finish()
     assert read_metadata(frequency).items() >= {"source": "model", "revision": None, "model": "mine"}.items()
     assert "source" not in read_metadata(tmp_path / "frequency-1.parquet")
-    run.source.write_text(run.source.read_text().replace('"model_digest": "', '"model_digest": "0'))
+    write_json(read_written(run.source) | {"model_digest": "0"}, run.source)
     with pytest.raises(CensusError, match=r"source\.json is of other weights"):
         reduce_frequency([tmp_path / "frequency-1.parquet", tmp_path / "frequency-2.parquet"], run.source, frequency)

@@ -1,7 +1,6 @@
 """Positional neurons of made-up counts, domain by domain, against the definitions read naively."""
 
 import itertools
-import json
 import math
 from dataclasses import asdict, replace
 
@@ -15,6 +14,7 @@ from neuroncensus.findings import positional as finding
 from neuroncensus.findings.positional import classify_positional, domain_correlation, summarize_positional
 from neuroncensus.findings.positioncounts import reduce_positions
 from neuroncensus.findings.shapes import TYPES, ShapeSettings
+from neuroncensus.jsonfiles import write_json
 from neuroncensus.models.description import Description
 from neuroncensus.tablefiles import packed, read_metadata, read_table, unpacked, write_table
 from neuroncensus.tables import POSITION_COUNTERS, POSITIONAL, PROFILES
@@ -57,7 +57,7 @@ def curves(window=T):
 
 def classified(folder, paths, threshold=0.05):
     source = folder / "source.json"
-    source.write_text(json.dumps({"model_digest": MODEL.digest, "source": "here", "revision": None}), encoding="utf-8")
+    write_json({"model_digest": MODEL.digest, "source": "here", "revision": None}, source)
     classify_positional(paths, source, threshold, vars(PAPERS), folder / "positional.parquet", folder / "profiles.parquet")
     tables = [read_table(folder / f"{name}.parquet") for name in ("positional", "profiles")]
     assert [table.schema.equals(kind.schema) for table, kind in zip(tables, (POSITIONAL, PROFILES), strict=True)] == [True, True]
@@ -211,7 +211,7 @@ def test_lowest_correlation_and_constant_curves():
 def described(tmp_path):
     """`model.json` of the model whose shards these are."""
     path = tmp_path / "model.json"
-    path.write_text(json.dumps(asdict(MODEL), sort_keys=True), encoding="utf-8")
+    write_json(asdict(MODEL), path)
     return path
 
 
@@ -246,7 +246,7 @@ def test_what_cannot_be_added_up_is_told(tmp_path, described):
         with pytest.raises(CensusError, match=f"differ in {key}"):
             reduce_positions(files, described, tmp_path / "out.parquet")
     files, _ = write_shards(tmp_path)
-    described.write_text(json.dumps(asdict(replace(MODEL, architecture=small(ffn_dim=32)))), encoding="utf-8")
+    write_json(asdict(replace(MODEL, architecture=small(ffn_dim=32))), described)
     with pytest.raises(CensusError, match="is of other weights than"):
         reduce_positions(files, described, tmp_path / "out.parquet")
     assert not (tmp_path / "out.parquet").exists()

@@ -133,7 +133,7 @@ def test_the_page_begins_with_the_totals(tmp_path):
     assert lines[0] == "# Plan: opt"
     assert lines[2].startswith(
         "A census of opt on corpus paper: 20,000,000 positions in 21 shards go through 64 layers, which is with all "
-        "that reads the weights 2.92e18 FLOP in 122 jobs: about **61.6 minutes** on one device. A collect job needs "
+        "that reads the weights 2.92e18 FLOP in 124 jobs: about **61.6 minutes** on one device. A collect job needs "
     )
     assert {"## What neurons write, beside the collection", "## Memory of project_updates, host"} <= set(lines)
     tables = [line for line in lines if line.startswith("|")]
