@@ -50,11 +50,12 @@ def check_legend(axes: Axes) -> None:
 
 def check_same_bytes(draw, folder: Path) -> None:
     """Drawn twice, a .pdf and a .png are the same bytes; with no warning on the way."""
-    for suffix in ("pdf", "png"):
-        files = [folder / f"{number}.{suffix}" for number in (1, 2)]
-        for file in files:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error")
-                save(draw(), file, 100)
-        assert files[0].read_bytes() == files[1].read_bytes()
-        assert files[0].stat().st_size > 1000
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figures = draw(), draw()
+        for suffix in ("pdf", "png"):
+            files = [folder / f"{number}.{suffix}" for number in (1, 2)]
+            for figure, file in zip(figures, files, strict=True):
+                save(figure, file, 100)
+            assert files[0].read_bytes() == files[1].read_bytes()
+            assert files[0].stat().st_size > 1000
