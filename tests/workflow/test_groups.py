@@ -1,7 +1,6 @@
 """Figures of groups in whole runs: which are drawn when, and what the report says of them."""
 
 import json
-import re
 import zipfile
 
 import pytest
@@ -36,7 +35,8 @@ def test_a_group_of_one_model_is_drawn_and_stands_in_the_report(folder):
     assert run.status == 0, run.said
     with zipfile.ZipFile(folder / "report.zip") as file:
         (page,) = [name for name in file.namelist() if name.endswith("report.html")]
-        told = json.loads(re.search(r"^ *var results = (.*?);?$", file.read(page).decode(), re.MULTILINE)[1])  # type: ignore[index]
+        text = file.read(page).decode()
+    told, _ = json.JSONDecoder().raw_decode(text, text.index("var results = {") + len("var results = "))
     labels = {name: item["labels"] for name, item in told.items()}
     assert all(item["caption"].startswith("<p>") for item in told.values())
     models = {f"results/mine/{name}.pdf": {"model": "mine", "finding": name} for name in (*FINDINGS, "saturation")}
