@@ -6,7 +6,6 @@ that are counted; memory is not, since blocks pass one after the other. Position
 Making up the counts is in no figure.
 """
 
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -30,6 +29,7 @@ from neuroncensus.findings.ngramcounts import ShardFiles
 from neuroncensus.findings.ngrams import reduce_ngrams
 from neuroncensus.findings.positional import classify_positional
 from neuroncensus.findings.positioncounts import reduce_positions
+from neuroncensus.jsonfiles import write_json
 from neuroncensus.models.architecture import read_architecture
 from neuroncensus.models.description import Description
 from neuroncensus.models.origin import record_source
@@ -50,7 +50,7 @@ def _describe(folder: Path, layers: int, neurons: int) -> tuple[Path, Path, str]
     config |= {"vocab_size": OPT_125M.vocabulary, "max_position_embeddings": 2048, "activation_function": "relu", "bos_token_id": 2}
     about = Description("made", read_architecture(config, "made"), ("float16",), ())
     description, source = folder / "model.json", folder / "source.json"
-    description.write_text(json.dumps(asdict(about), sort_keys=True), encoding="utf-8")
+    write_json(asdict(about), description)
     record_source(description, folder, source="made", checksums=None, out=source)
     return description, source, about.digest
 
