@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import polars
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, NullLocator
@@ -33,8 +32,8 @@ from neuroncensus.figures.style import (
     save,
     text_height,
 )
+from neuroncensus.findings.agree import read_findings
 from neuroncensus.findings.detectors import summarize_detectors
-from neuroncensus.tablefiles import read_metadata, read_table
 
 ROW_HEIGHTS = {1: 3.0, 2: 1.6}
 """Inches of the panels of one n, by columns: a row of four, or two rows of two."""
@@ -148,7 +147,6 @@ def plot_detectors_group(detectors: Sequence[Path], ngrams: Sequence[Path], out:
     """Draw the `detectors.parquet` and `detector_ngrams.parquet` of several models into `out`, a .pdf or .png."""
     models = []
     for files in zip(detectors, ngrams, strict=True):
-        found, detected = (polars.DataFrame(read_table(path)) for path in files)
-        metadata = read_metadata(files[0])
-        models.append(Model(metadata, summarize_detectors(found, detected, metadata)))
+        tables, told = read_findings(dict(zip(("detectors", "detector_ngrams"), files, strict=True)))
+        models.append(Model(told["detectors"], summarize_detectors(*tables.values(), told["detectors"])))
     save(draw_detectors_group(models, columns), out, dpi)

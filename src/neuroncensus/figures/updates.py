@@ -218,6 +218,5 @@ def plot_updates(tables: dict[str, Path], tokenizer: Path, out: Path, *, columns
         dpi: of a .png.
     """
     wanted = {"updates": ["layer", "neuron", "kurtosis", "promoted", "suppressed"]}
-    # Of the text first, as updates are of the weights alone.
-    frames, metadata = read_findings(dict(sorted(tables.items(), key=lambda table: table[0] == "updates")), wanted)
+    frames, metadata = read_findings(tables, wanted)
     save(draw_updates(frames, metadata, token_reader(tokenizer), columns), out, dpi)

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import polars
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -13,9 +12,9 @@ from neuroncensus.figures.ngrams import listed, say
 from neuroncensus.figures.style import BLUE, GREY, WIDTHS, add_bodies, add_note, add_title, legend_above, look, save, text_height
 from neuroncensus.figures.updates import EXAMPLES, HEADER, draw_examples, examples, in_percent, reach
 from neuroncensus.findings.ablation import summarize_ablation
+from neuroncensus.findings.agree import read_findings
 from neuroncensus.findings.trigger_updates import summarize_trigger_updates
 from neuroncensus.findings.updates import DETECTORS, OTHERS, summarize_updates
-from neuroncensus.tablefiles import read_metadata, read_table
 
 MOSAICS = {1: "ab;cd", 2: "abcd"}
 TICK_SIZE = 7
@@ -141,11 +140,11 @@ def plot_updates_group(tables: Mapping[str, Sequence[Path]], tokenizers: Sequenc
     wanted = {"updates": ["layer", "neuron", "kurtosis", "promoted", "suppressed"]}
     for place, tokenizer in enumerate(tokenizers):
         files = {name: of_models[place] for name, of_models in tables.items()}
-        found = {name: polars.DataFrame(read_table(path, wanted.get(name))) for name, path in files.items()}
-        told, triggers, updates = read_metadata(files["trigger_updates"]), found["trigger_updates"], found["updates"]
+        found, metadata = read_findings(files, wanted)
+        told, triggers, updates = metadata["trigger_updates"], found["trigger_updates"], found["updates"]
         summary = {
             "triggers": summarize_trigger_updates(triggers, told),
-            "effects": summarize_ablation(found["ablation"], read_metadata(files["ablation"]), told["resamples"], told["seed"]),
+            "effects": summarize_ablation(found["ablation"], metadata["ablation"], told["resamples"], told["seed"]),
             "kinds": summarize_updates(updates, triggers, None),
             "examples": examples(triggers, updates, found["detector_ngrams"], token_reader(tokenizer), most),
         }

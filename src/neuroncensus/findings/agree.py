@@ -25,13 +25,16 @@ def check_agree(first: tuple[Path, dict], other: tuple[Path, dict]) -> None:
 
 
 def check_findings(files: Mapping[str, Path]) -> dict[str, dict]:
-    """The settings of the tables of a model, by the name of the finding, compared with those of `dead`, or of the first if it is not there.
+    """The settings of the tables of a model, by the name of the finding, compared with those of `dead`, or if it is not there of the first.
+
+    Args:
+        files: tables by name; the first is not taken to be `updates`, which are of no text.
 
     Raises:
         CensusError: a file is corrupt, or as `check_agree`.
     """
     told = {name: read_metadata(path) for name, path in files.items()}
-    first = "dead" if "dead" in told else next(iter(told))
+    first = min(told, key=lambda name: (name != "dead", name == "updates"))
     for name, metadata in told.items():
         # Updates are of the weights as they are stored, on whatever device there was.
         compared = {key: value for key, value in metadata.items() if name != "updates" or key not in ("dtype", "device")}
@@ -45,7 +48,7 @@ def read_findings(
     """The tables of a model and their settings, by the name of the finding, which are of one census.
 
     Args:
-        files: the first is not `updates`.
+        files: as `check_findings` takes them.
         columns: those wanted of some tables; all of the others (`neuroncensus.tables.TABLES`).
 
     Raises:

@@ -9,7 +9,7 @@ import polars
 from neuroncensus.corpora.readable import token_reader
 from neuroncensus.corpora.tokenizer import load_tokenizer
 from neuroncensus.files import atomic_path, whole_folder
-from neuroncensus.findings.agree import check_agree
+from neuroncensus.findings.agree import check_findings
 from neuroncensus.findings.coverage import class_names
 from neuroncensus.report.browserdata import (
     bin_starts,
@@ -24,7 +24,6 @@ from neuroncensus.report.browserdata import (
 )
 from neuroncensus.report.layers import Layers, by_layer
 from neuroncensus.report.page import copy_page
-from neuroncensus.tablefiles import read_metadata
 from neuroncensus.tablekinds import Table
 from neuroncensus.tables import DETECTOR_NGRAMS, FREQUENCY, PROFILES, neurons_table
 from neuroncensus.updatetables import ABLATION, UPDATES
@@ -45,8 +44,6 @@ SOURCES: dict[str, tuple[Table, list[str]]] = {
     "ablation": (ABLATION, ABLATION.names),
     "profiles": (PROFILES, PROFILES.names),
 }
-# What updates, which are of the weights as they are stored, may have otherwise.
-COMPUTED = ("dtype", "device")
 LISTED = ("frequency", "documents_active", "mutual_information", "norm", "kurtosis")
 
 
@@ -121,11 +118,8 @@ def write_browser(files: Mapping[str, Path], tokenizer: Path, out: Path) -> None
     Raises:
         CensusError: a file is corrupt, they are not of one census, or the tokenizer is missing or broken.
     """
-    told = {name: read_metadata(file) for name, file in files.items()}
-    metadata = told.pop("neurons")
-    for name, other in told.items():
-        compared = {key: value for key, value in other.items() if name != "updates" or key not in COMPUTED}
-        check_agree((files["neurons"], metadata), (files[name], compared))
+    # All of them with `neurons`, whatever order they come in.
+    metadata = check_findings({"neurons": files["neurons"], **files})["neurons"]
     sizes = metadata.get("coverage", {}).get("n", [])
     tables = {name: Layers(files.get(name), table, wanted) for name, (table, wanted) in SOURCES.items()}
     has = {name: name in metadata for name in ("coverage", "updates", "positional", "ablation")}

@@ -1,6 +1,5 @@
 """`provenance.json`: what a model's results were made of and with."""
 
-import json
 import platform
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -9,8 +8,8 @@ from pathlib import Path
 
 from neuroncensus.corpora.shards import read_shard_metadata
 from neuroncensus.errors import CensusError
-from neuroncensus.files import atomic_path
 from neuroncensus.models.description import read_description
+from neuroncensus.report.resultfiles import write_result
 from neuroncensus.tablefiles import read_metadata
 
 VERSIONS_OF = ("neuroncensus", "torch", "numpy", "polars", "pyarrow", "safetensors", "tokenizers", "huggingface_hub", "snakemake")
@@ -63,5 +62,4 @@ def join_provenance(description: Path, frequency: Path, windows: Sequence[Path],
         "computed": {key: counted[key] for key in ("device", "dtype", "threads")},
         "versions": {name: packages.version(name) for name in VERSIONS_OF} | {"python": platform.python_version()},
     }
-    with atomic_path(out) as partial:
-        partial.write_text(json.dumps(provenance, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_result(provenance, out)

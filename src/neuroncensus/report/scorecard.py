@@ -4,7 +4,6 @@ A claim of the paper *agrees* or *differs* only where the census is of a model t
 the paper's thresholds; everywhere else it is *not comparable*, with the reason, and the number that was measured stands beside it.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 from neuroncensus.files import atomic_path
 from neuroncensus.models.architecture import read_json
 from neuroncensus.report.measures import Unmeasured, Value, measure
+from neuroncensus.report.resultfiles import write_result
 
 AGREES, DIFFERS, NOT_COMPARABLE = VERDICTS = ("agrees", "differs", "not comparable")
 TITLES = {
@@ -211,5 +211,4 @@ def write_scorecard(summary: Path, provenance: Path, published: Mapping, run: Ma
     card = hold_against(read_json(summary), read_json(provenance), published, run)
     with atomic_path(out_page) as partial:
         partial.write_text("\n".join(_page(card, published)) + "\n", encoding="utf-8")
-    with atomic_path(out_json) as partial:
-        partial.write_text(json.dumps(card, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    write_result(card, out_json)

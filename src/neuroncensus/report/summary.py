@@ -1,11 +1,9 @@
 """`summary.json`: per layer and overall, each number that a figure of the model shows."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
 from neuroncensus.corpora.fullwindows import read_full_windows
-from neuroncensus.files import atomic_path
 from neuroncensus.findings.ablation import summarize_ablation
 from neuroncensus.findings.agree import read_findings
 from neuroncensus.findings.coverage import summarize_coverage
@@ -16,6 +14,7 @@ from neuroncensus.findings.saturation import summarize_saturation
 from neuroncensus.findings.trigger_updates import summarize_trigger_updates
 from neuroncensus.findings.updates import summarize_updates
 from neuroncensus.findings.variants import summarize_variants
+from neuroncensus.report.resultfiles import write_result
 
 
 def _left_out(corpus: str, full_windows: Path | None) -> str:
@@ -72,5 +71,4 @@ def join_summary(files: Mapping[str, Path], out: Path) -> None:
             "kurtosis": summarize_updates(table["updates"], table["trigger_updates"], table.get("positional")),
         },
     }
-    with atomic_path(out) as partial:
-        partial.write_text(json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    write_result(summary, out)
