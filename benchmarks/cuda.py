@@ -94,13 +94,13 @@ def run_job(model: Model, text: Text, out: Path, device: str, *, everything: boo
     clock, on = Clock(), job.compute.device
     with ExitStack() as files:
 
-        def writer(name: str, schema: Any, **more: Any) -> Any:
-            return files.enter_context(table_writer(out / name, schema, {}, **more))
+        def writer(name: str, schema: Any) -> Any:
+            return files.enter_context(table_writer(out / name, schema, {}))
 
         counters: list[Recorder] = [clock, ActivationRecorder(job.text.document, architecture.ffn, on, writer("a", COUNTERS.schema))]
         if everything:
             order, layers = order_shard(job.text, SIZES), range(architecture.n_layers)
-            write = writer("n", NGRAM_COUNTERS.schema, ascending=["ngrams"])
+            write = writer("n", NGRAM_COUNTERS.schema)
             counters.append(
                 NgramRecorder(order, job.text, job.batches, architecture.ffn, layers, replace(NGRAMS, rotation_null=null), on, write)
             )

@@ -61,7 +61,7 @@ def _share(model: Model, text: Text, dtype: str, null: bool, out: Path) -> float
     settings = Settings("cpu", dtype, THREADS, BATCH_TOKENS, stages=1, skip_silent=True)
     job = open_job(settings, part="core", domain="prose", shard=0, **where)
     layers, order = range(LAYERS), order_shard(job.text, SIZES)
-    with table_writer(out, NGRAM_COUNTERS.schema, {}, ascending=["ngrams"]) as write:
+    with table_writer(out, NGRAM_COUNTERS.schema, {}) as write:
         asked = NgramSettings(NGRAMS.share, NGRAMS.most, null)
         counted = Timed(order, job.text, job.batches, model.architecture.ffn, layers, asked, job.compute.device, write)
         others = ActivationRecorder(job.text.document, model.architecture.ffn, torch.device("cpu"), lambda _table: None)
@@ -91,7 +91,7 @@ def write_blocks(windows: Path, out: Path, metadata: dict, blocks: int = 1) -> f
     """Counters of blocks of made-up neurons, all alike, over a shard, in layer 0; seconds that counting and writing took."""
     shard = read_shard(windows)
     batches = make_batches(shard.lengths, BATCH_TOKENS)
-    with table_writer(out, NGRAM_COUNTERS.schema, metadata, ascending=["ngrams"]) as write:
+    with table_writer(out, NGRAM_COUNTERS.schema, metadata) as write:
         recorder = NgramRecorder(order_shard(shard, SIZES), shard, batches, blocks * BLOCK, range(1), NGRAMS, torch.device("cpu"), write)
         recorder.begin(0)
         starts = numpy.concatenate([batch.first_row + numpy.arange(len(batch.windows)) * batch.shape[1] for batch in batches])

@@ -3,6 +3,7 @@
 import warnings
 from pathlib import Path
 
+import numpy
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -34,11 +35,11 @@ def check_whole(figure: Figure) -> None:
     for text, box in zip(texts, boxes, strict=True):
         inside = box.x0 >= -SLACK and box.y0 >= -SLACK and box.x1 <= figure.bbox.x1 + SLACK and box.y1 <= figure.bbox.y1 + SLACK
         assert inside, f"{text.get_text()!r} reaches out of the figure: {box}"
-    for first, box in enumerate(boxes):
-        for second in range(first):
-            both = Bbox.intersection(box, boxes[second])
-            over = both is not None and both.width > SLACK and both.height > SLACK
-            assert not over, f"{texts[first].get_text()!r} lies over {texts[second].get_text()!r}"
+    x0, y0, x1, y1 = numpy.array([box.extents for box in boxes]).T
+    # Of every pair, how wide and how high what they share is; negative where they share nothing.
+    wide, high = (numpy.minimum(end, end[:, None]) - numpy.maximum(start, start[:, None]) for start, end in ((x0, x1), (y0, y1)))
+    for first, second in numpy.argwhere(numpy.tril((wide > SLACK) & (high > SLACK), -1)):
+        raise AssertionError(f"{texts[first].get_text()!r} lies over {texts[second].get_text()!r}")
 
 
 def check_legend(axes: Axes) -> None:

@@ -1,5 +1,6 @@
 """The benchmarks run, on a tiny shape, and write a record a row; what they measure with is right."""
 
+import importlib
 import importlib.util
 import json
 import subprocess
@@ -19,15 +20,15 @@ ROOT = Path(__file__).resolve().parent.parent
 PROGRAMS = sorted(path.stem for path in (ROOT / "benchmarks").glob("[!_]*.py"))
 # Over 10 seconds: many processes, or what is compared with is slow to import.
 SLOW = ("browser", "larger_than_memory", "reduce", "workflow")
+# As a user runs them, each in a process; the others are asked for their rows here, which spares them the imports.
+PROCESSES = ("positions", *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW))
 # Compared with what only the environment of `make bench` has.
 PEERS = ("nnsight", "transformer_lens")
 FIELDS = {"benchmark", "quick", "case", "figure", "target", "seconds", "note", "unit"}
 
 
-@pytest.mark.parametrize("program", [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in PROGRAMS])
+@pytest.mark.parametrize("program", PROCESSES)
 def test_runs_and_records_its_rows(program: str, tmp_path: Path) -> None:
-    if program == "peers" and not all(map(importlib.util.find_spec, PEERS)):
-        pytest.skip("needs the environment of `make bench`")
     command = [sys.executable, "-m", f"benchmarks.{program}", "--quick", "--records", str(tmp_path / "records.jsonl")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -36,6 +37,14 @@ def test_runs_and_records_its_rows(program: str, tmp_path: Path) -> None:
     for row in rows:
         assert set(row) == FIELDS and row["benchmark"] == program and row["quick"]
         assert row["figure"] is not None or row["note"]
+
+
+@pytest.mark.parametrize("program", [name for name in PROGRAMS if name not in SLOW])
+def test_every_row_has_a_figure_or_says_why_not(program: str, tmp_path: Path) -> None:
+    if program == "peers" and not all(map(importlib.util.find_spec, PEERS)):
+        pytest.skip("needs the environment of `make bench`")
+    rows = list(importlib.import_module(f"benchmarks.{program}").rows(Options(quick=True, repeats=1, folder=tmp_path)))
+    assert rows and all(row.figure is not None or row.note for row in rows)
 
 
 def hold(size: int, seconds: float) -> int:

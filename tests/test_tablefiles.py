@@ -57,13 +57,11 @@ def test_no_flipped_byte_goes_unnoticed(tmp_path: Path):
     assert noticed > len(content) / 4
 
 
-@pytest.mark.parametrize("ascending", [[], ["ngram"], ["layer"], ["layer", "ngram"]], ids=str)
-def test_pieces_are_read_as_they_were_written(tmp_path: Path, ascending: list[str]):
+def test_pieces_are_read_as_they_were_written(tmp_path: Path):
     path = tmp_path / "sub" / "a.parquet"
     pieces = [TABLE, TABLE.slice(1), TABLE.slice(0, 0), TABLE]
-    # Neither the order of an ascending column nor its range is relied on.
     pieces.append(pyarrow.table({"layer": [2**62, -5], "ngram": [[], [9, 2**40, -1]], "share": [None, None]}, schema=TABLE.schema))
-    with table_writer(path, TABLE.schema.with_metadata({"pandas": "..."}), {"x": 1, "é": None}, ascending=ascending) as write:
+    with table_writer(path, TABLE.schema.with_metadata({"pandas": "..."}), {"x": 1, "é": None}) as write:
         for piece in pieces:
             write(piece.replace_schema_metadata({"pandas": "other"}))
         assert not path.exists()
@@ -77,7 +75,7 @@ def test_pieces_are_read_as_they_were_written(tmp_path: Path, ascending: list[st
 
 def test_pieces_give_the_same_bytes_again_and_one_piece_those_of_a_whole_table(tmp_path: Path):
     for name in ("a", "b"):
-        with table_writer(tmp_path / name, TABLE.schema, {"x": 1}, ascending=["ngram"]) as write:
+        with table_writer(tmp_path / name, TABLE.schema, {"x": 1}) as write:
             write(TABLE)
             write(TABLE)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
@@ -88,24 +86,11 @@ def test_pieces_give_the_same_bytes_again_and_one_piece_those_of_a_whole_table(t
 
 
 def test_a_table_of_no_piece_has_columns_and_settings(tmp_path: Path):
-    with table_writer(tmp_path / "a", TABLE.schema, {"x": 1}, ascending=["ngram"]):
+    with table_writer(tmp_path / "a", TABLE.schema, {"x": 1}):
         pass
     assert read_table(tmp_path / "a").equals(TABLE.slice(0, 0))
     assert read_metadata(tmp_path / "a") == {"x": 1}
     assert list(read_row_groups(tmp_path / "a", ["layer"])) == []
-
-
-def test_ascending_numbers_are_written_as_differences(tmp_path: Path):
-    """Which is what makes lists of n-grams small."""
-    numbers = [list(range(first, first + 4000, 3)) for first in range(20)]
-    table = pyarrow.table({"ngram": pyarrow.array(numbers, pyarrow.list_(pyarrow.int32()))})
-    sizes = []
-    for ascending in ([], ["ngram"]):
-        with table_writer(tmp_path / "a", table.schema, {}, ascending=ascending) as write:
-            write(table)
-        assert read_table(tmp_path / "a").equals(table)
-        sizes.append((tmp_path / "a").stat().st_size)
-    assert sizes[1] < sizes[0] / 3
 
 
 def test_a_table_that_is_not_finished_leaves_no_file(tmp_path: Path):

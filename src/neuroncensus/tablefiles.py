@@ -30,9 +30,7 @@ def _digest(settings: bytes, schema: pyarrow.Schema, rows: int) -> bytes:
 
 
 @contextmanager
-def table_writer(
-    path: Path | str, schema: pyarrow.Schema, metadata: dict, *, ascending: Sequence[str] = ()
-) -> Generator[Callable[[pyarrow.Table], object]]:
+def table_writer(path: Path | str, schema: pyarrow.Schema, metadata: dict) -> Generator[Callable[[pyarrow.Table], object]]:
     """Write a table piece by piece, with `metadata` as JSON in the file's key-value metadata.
 
     zstd, a checksum in every page, a digest of the metadata, and nothing that varies from run to run: equal
@@ -41,7 +39,6 @@ def table_writer(
     Args:
         schema: any columns; its own metadata is dropped.
         metadata: what JSON can hold; written with sorted keys.
-        ascending: columns of integers, or lists of them, whose numbers mostly rise by little: written as differences.
 
     Yields:
         A function that writes the next rows, as row groups of their own.
@@ -49,13 +46,9 @@ def table_writer(
     settings = json.dumps(metadata, sort_keys=True, ensure_ascii=False, allow_nan=False).encode()
     schema = schema.remove_metadata()
     leaves = {name: f"{name}.list.element" if isinstance(schema.field(name).type, pyarrow.ListType) else name for name in schema.names}
-    # Rows of `packed` numbers are next to never the same, and no one asks which is the least.
+    # Rows of bytes are next to never the same, and no one asks which is the least.
     packs = [name for name in schema.names if pyarrow.types.is_binary(schema.field(name).type)]
-    how: dict = {"column_encoding": {leaves[name]: "DELTA_BINARY_PACKED" for name in ascending}} if ascending else {}
-    if ascending or packs:
-        how["use_dictionary"] = [leaf for name, leaf in leaves.items() if name not in (*ascending, *packs)]
-    if packs:
-        how["write_statistics"] = [leaf for name, leaf in leaves.items() if name not in packs]
+    how: dict = {option: [leaf for name, leaf in leaves.items() if name not in packs] for option in ("use_dictionary", "write_statistics")}
     rows = 0
     with (
         atomic_path(path) as partial,

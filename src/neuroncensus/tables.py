@@ -38,9 +38,13 @@ NGRAM_COUNTERS = Table(
         ("activations", INT, "activations at positions that end an n-gram"),
         ("covered", INT, "how many of them any K n-grams have at most; K stands in the file's metadata"),
         ("kept", BOOL, "whether the pairs stand here"),
-        ("ngrams", COUNTS, "n-grams with the neuron active, as rows of the shard's n-gram file with this n, ascending; none if not kept"),
-        ("counts", COUNTS, "its activations on each"),
-        ("counts_even", COUNTS, "those in documents of even number; zero where rotated"),
+        ("pairs", INT, "n-grams with the neuron active that stand here, all of them or none"),
+        (
+            "packed",
+            pyarrow.binary(),
+            "they, as rows of the shard's n-gram file with this n, activations on each, and those in documents of even number, zero "
+            "where rotated; as `neuroncensus.pairs`",
+        ),
     ),
 )
 

@@ -16,6 +16,7 @@ from neuroncensus.collect.ngrams import NgramRecorder, NgramSettings
 from neuroncensus.collect.observation import Wanted, observe_compiled, observe_with_torch
 from neuroncensus.collect.runs import SURELY
 from neuroncensus.corpora.ngrams import order_shard
+from neuroncensus.pairs import unpack_pairs
 from neuroncensus.sizes import BLOCK
 from neuroncensus.tables import NGRAM_COUNTERS
 from shards_made import made_shard, texts
@@ -96,7 +97,7 @@ class Census:
 
 
 def rows_of(tables: list[pyarrow.Table]) -> list[dict]:
-    rows = polars.concat([polars.DataFrame(table) for table in tables], how="vertical").rows(named=True) if tables else []
+    rows = polars.concat([polars.DataFrame(unpack_pairs(table)) for table in tables], how="vertical").rows(named=True) if tables else []
     keys = [tuple(row[key] for key in KEYS) for row in rows]
     assert keys == sorted(set(keys))
     return rows

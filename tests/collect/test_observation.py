@@ -8,6 +8,7 @@ import torch
 
 from neuroncensus.collect.batches import Batch
 from neuroncensus.collect.observation import INTEGERS, Observation, Wanted, observe, observe_compiled, observe_with_torch
+from neuroncensus.sizes import BYTE
 
 WAYS = pytest.mark.parametrize("way", [observe_with_torch, observe_compiled])
 DTYPES = pytest.mark.parametrize("dtype", INTEGERS)
@@ -47,7 +48,7 @@ def assert_seen(seen: Observation, after: torch.Tensor, before: torch.Tensor, le
     assert not bits[:, neurons:].any()
     full = [window for window, of_window in enumerate(lengths) if of_window == positions]
     if full:
-        assert seen.at_position is not None and seen.at_position.dtype == torch.int32
+        assert seen.at_position is not None and seen.at_position.dtype == (torch.uint8 if len(full) <= BYTE else torch.int32)
         assert (seen.at_position.numpy() == active[full].sum(axis=0)).all()
     else:
         assert seen.at_position is None

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from neuroncensus.collect.batches import make_batches
 from neuroncensus.collect.observation import Wanted, observe_compiled, observe_with_torch
 from neuroncensus.collect.positions import PositionRecorder
+from neuroncensus.sizes import BYTE
 from neuroncensus.tablefiles import unpacked
 from neuroncensus.tables import POSITION_COUNTERS
 
@@ -45,3 +46,17 @@ def test_full_windows_are_counted_position_by_position(observe, window, lengths,
         counts = sum(full, start=numpy.zeros((window, neurons), dtype=int))  # (T, F)
         assert polars.DataFrame(table)["layer", "neuron"].rows() == [(layer, neuron) for neuron in range(neurons)]
         assert (unpacked(table["windows_active"], window) == counts.T).all()
+
+
+@pytest.mark.parametrize("batch_tokens", [3, 3 * 100, 3 * BYTE, 3 * (BYTE + 1), 3 * 700])
+def test_more_windows_than_a_byte_counts(batch_tokens):
+    """However they come: one by one, in batches that fill a byte, in one batch that a byte cannot count."""
+    lengths, written = numpy.full(700, 3), []
+    recorder = PositionRecorder(3, 5, torch.device("cpu"), written.append)
+    for layer in range(2):
+        wanted = recorder.begin(layer)
+        for batch in make_batches(lengths, batch_tokens):
+            recorder.record(batch, observe_compiled(torch.ones(*batch.shape, 5), batch, wanted))
+        recorder.end(layer)()
+    assert len(written) == 2
+    assert all((unpacked(table["windows_active"], 3) == 700).all() for table in written)

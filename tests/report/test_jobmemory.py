@@ -54,9 +54,9 @@ def test_ngrams_and_positions_take_more():
     assert null["order of positions by n-gram"] == 8 * SHARD * 4 and null["bits of 512 neurons in order"] == 128 * SHARD
     assert null["rows of 512 neurons"] == 2 * rows
     positions = job_memory(replace(JOB, positions=True))[0]
-    assert sum(size for _, size in parts(positions).items() - parts(plain).items()) == 3 * 4 * 24 * FFN
+    assert sum(size for _, size in parts(positions).items() - parts(plain).items()) == (5 + 4 + 4) * 24 * FFN
     # Once a layer is through: what is turned to rows and written, instead of the batch.
-    assert positions.total == plain.total + max(4 * 24 * FFN, 3 * 4 * 24 * FFN + (1 - 7) * ROWS * D * 4)
+    assert positions.total == plain.total + max(5 * 24 * FFN, (5 + 4 + 4) * 24 * FFN + (1 - 7) * ROWS * D * 4)
 
 
 def test_on_cuda_stream_and_bits_stay_on_the_host_and_the_blocks_do_not():
@@ -68,10 +68,16 @@ def test_on_cuda_stream_and_bits_stay_on_the_host_and_the_blocks_do_not():
     assert here <= parts(host).keys() and not here & parts(device).keys()
     # The batch, the one before and the next, the residual, attention's output; truth values, twice the same while they become
     # bits; bits; by position.
-    counting = 5 * ROWS * D * 4 + 3 * ROWS * FFN + ROWS * FFN // 8 + 4 * 24 * FFN
+    counting = 5 * ROWS * D * 4 + 3 * ROWS * FFN + ROWS * FFN // 8 + 24 * FFN
     found = {part.name: part.bytes for part in device.parts if part.phase == "batch"}
     # More than attention's seven.
     assert sum(found.values()) == counting > 7 * ROWS * D * 4
+    # A byte does not count more than 255 windows.
+    wide = replace(JOB, architecture=small(ffn_dim=1024), device="cuda", sizes=3, most=500, positions=True)
+    for windows, item in ((255, 1), (256, 4)):
+        _, many = job_memory(replace(wide, batch_tokens=24 * windows, shard=24 * windows))
+        assert many is not None
+        assert parts(many)["batch: counts by position, in bytes up to 255 windows"] == item * 24 * 1024
 
 
 def test_66b_goes_through_a_device_of_24_gb():

@@ -58,6 +58,7 @@ def run_sizes(hub: Hub, tmp_path: Path, sizes: tuple[str, ...], domains: tuple[s
     return folder
 
 
+@pytest.mark.slow
 def test_a_size_from_download_to_findings(hub, tmp_path, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_MadeUpAndSecret")
     folder = run_sizes(hub, tmp_path, ("350m",), ("reddit",))

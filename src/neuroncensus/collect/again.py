@@ -64,7 +64,7 @@ def recollect_shard(
     """
     dropped = _dropped(still_open, counters)
     metadata = read_metadata(counters[0], what="shard file") | {"kind": KIND}
-    with table_writer(out, NGRAM_COUNTERS.schema, metadata, ascending=["ngrams"]) as write:
+    with table_writer(out, NGRAM_COUNTERS.schema, metadata) as write:
         if dropped:
             neurons = sum(len(of_layer) for of_layer in dropped.values())
             log.info("%s %s %d: %d neurons by n are collected again, up to layer %d", part, domain, shard, neurons, max(dropped))

@@ -13,8 +13,8 @@ from neuroncensus.collect.words import WORD, active_word
 
 # Columns that one thread counts at a time: its counters and a row of values stay in the nearest cache.
 COLUMNS = 1024
-# Rows that a counter of 16 bits can take before it is emptied; windows for one of 8 bits.
-ROWS, WINDOWS = 32_000, 255
+# Rows that a counter of 16 bits can take before it is emptied.
+ROWS = 32_000
 
 
 @numba.njit(inline="always")
@@ -46,21 +46,19 @@ def rectify_and_count(bits, length, lengths, negative_infinity, activations, at_
         in_text: whether the neuron is active at any other row of the window, (w, F) bool; written.
         words: bit i of word j says whether neuron 64 j + i is active in the row, (w * T, ceil(F / 64)) uint64; written,
             padding left alone. None of it if it has no rows.
-        at_position: windows with the neuron active at each position, (T, F) int32; added to. Windows that are padded
-            are not in it. None of it if it has no rows.
+        at_position: windows with the neuron active at each position, (T, F) of a type that can hold them; added to. Windows that
+            are padded are not in it. None of it if it has no rows.
     """
     neurons = bits.shape[1]
     zero = bits.dtype.type(0)
     one = bits.dtype.type(1)
+    none, once = at_position.dtype.type(0), at_position.dtype.type(1)
     for block in numba.prange((neurons + COLUMNS - 1) // COLUMNS):
         first = block * COLUMNS
         width = min(neurons - first, COLUMNS)
         counts = numpy.zeros(width, bits.dtype)
         first_word = first // WORD
         end_word = first_word + (width + WORD - 1) // WORD
-        # Counters of a byte, so that those of all positions stay in the second cache.
-        positions = numpy.zeros((at_position.shape[0], width), numpy.uint8)
-        waiting = 0
         for window in range(len(lengths)):
             full = at_position.shape[0] > 0 and lengths[window] == length
             start = 0
@@ -73,9 +71,10 @@ def rectify_and_count(bits, length, lengths, negative_infinity, activations, at_
                     if words.shape[0] > 0:
                         _write_words(row, negative_infinity, words[window * length + place, first_word:end_word])
                     if full:
+                        windows = at_position[place, first : first + width]
                         for column in range(width):
                             value = row[column]
-                            positions[place, column] += numpy.uint8(1) if (value > negative_infinity) & (value != zero) else numpy.uint8(0)
+                            windows[column] += once if (value > negative_infinity) & (value != zero) else none
                     for column in range(width):
                         value = row[column]
                         counts[column] += one if (value > negative_infinity) & (value != zero) else zero
@@ -90,10 +89,3 @@ def rectify_and_count(bits, length, lengths, negative_infinity, activations, at_
                 for column in range(width):
                     activations[first + column] += counts[column]
                 start = stop
-            waiting += full
-            if waiting == WINDOWS or (waiting > 0 and window == len(lengths) - 1):
-                for place in range(length):
-                    for column in range(width):
-                        at_position[place, first + column] += positions[place, column]
-                        positions[place, column] = numpy.uint8(0)
-                waiting = 0

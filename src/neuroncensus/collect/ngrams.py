@@ -24,6 +24,7 @@ from neuroncensus.collect.transfer import ToHost, host_empty
 from neuroncensus.collect.words import WORD, words_of
 from neuroncensus.corpora.ngrams import Order, Runs
 from neuroncensus.corpora.shards import Shard
+from neuroncensus.pairs import pack_pairs
 from neuroncensus.sizes import BLOCK
 from neuroncensus.tables import NGRAM_COUNTERS
 
@@ -198,10 +199,8 @@ class NgramRecorder:
             "activations": activations.ravel(),
             "covered": covered.ravel(),
             "kept": kept.ravel(),
+            "pairs": numpy.diff(offsets),
         }
-        columns = {name: pyarrow.array(column) for name, column in scalars.items()}
-        for name, flat in zip(("ngrams", "counts", "counts_even"), lists, strict=True):
-            kind = NGRAM_COUNTERS.schema.field(name).type
-            columns[name] = pyarrow.ListArray.from_arrays(offsets.astype(numpy.int32), pyarrow.array(flat), type=kind)
+        columns = {name: pyarrow.array(column) for name, column in scalars.items()} | {"packed": pack_pairs(offsets, *lists)}
         table = pyarrow.table([columns[name] for name in NGRAM_COUNTERS.names], schema=NGRAM_COUNTERS.schema)
         return table if self.again is None else table.filter(pyarrow.array(kept.ravel()))

@@ -15,6 +15,7 @@ import torch
 from neuroncensus.collect.batches import Batch
 from neuroncensus.collect.kernel import rectify_and_count
 from neuroncensus.collect.words import WORD, words_of
+from neuroncensus.sizes import BYTE
 
 # The integers that a dtype's bits are looked at as, and the bits of its infinity.
 INTEGERS = {torch.float32: (torch.int32, 0x7F80_0000), torch.float16: (torch.int16, 0x7C00), torch.bfloat16: (torch.int16, 0x7F80)}
@@ -53,7 +54,8 @@ class Observation:
     """Bit i of word j says whether neuron 64 j + i is active in a row of the batch, (w * T, ceil(F / 64)) int64; rows of
     padding mean nothing."""
     at_position: torch.Tensor | None = None
-    """Full windows with the neuron active at each position, (T, F) int32; None also where the batch has no full window."""
+    """Full windows with the neuron active at each position, (T, F), uint8 where the batch has at most BYTE of them, which is a
+    quarter of what goes through memory, else int32; None also where it has none."""
 
 
 # Times eight truth values as the bytes of a word: the highest byte has their bits, the first one's the lowest.
@@ -70,7 +72,7 @@ def _pack(active: torch.Tensor) -> torch.Tensor:
 
 def _sum(truths: torch.Tensor, dim: int) -> torch.Tensor:
     """Truth values, as bytes, added up: in bytes where they cannot overflow, which CUDA does several times faster."""
-    return truths.sum(dim=dim, dtype=torch.uint8 if truths.shape[dim] < 256 else torch.int32).int()
+    return truths.sum(dim=dim, dtype=torch.uint8 if truths.shape[dim] <= BYTE else torch.int32)
 
 
 def observe_with_torch(values: torch.Tensor, batch: Batch, wanted: Wanted) -> Observation:
@@ -98,7 +100,8 @@ def observe_compiled(values: torch.Tensor, batch: Batch, wanted: Wanted) -> Obse
     activations, at_bos = numpy.zeros((2, neurons), dtype=numpy.int64)
     in_text = numpy.empty((windows, neurons), dtype=bool)
     words = numpy.empty((windows * length, words_of(neurons)) if wanted.bits else (0, 0), dtype=numpy.uint64)
-    at_position = numpy.zeros((length, neurons) if wanted.whole(batch) else (0, 0), dtype=numpy.int32)
+    whole = wanted.whole(batch)
+    at_position = numpy.zeros((length, neurons) if whole else (0, 0), dtype=numpy.uint8 if whole <= BYTE else numpy.int32)
     rectify_and_count(bits, length, batch.lengths, negative_infinity, activations, at_bos, in_text, words, at_position)
     counted = (torch.from_numpy(array) for array in (activations, at_bos, in_text))
     packed = torch.from_numpy(words.view(numpy.int64)) if len(words) else None

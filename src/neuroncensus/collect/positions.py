@@ -9,6 +9,7 @@ import torch
 
 from neuroncensus.collect.batches import Batch
 from neuroncensus.collect.observation import Observation, Wanted
+from neuroncensus.sizes import BYTE
 from neuroncensus.tablefiles import packed
 from neuroncensus.tables import POSITION_COUNTERS
 
@@ -29,15 +30,31 @@ class PositionRecorder:
     def begin(self, layer: int) -> Wanted:
         """A new layer."""
         self.active = torch.zeros(self.window, self.neurons, dtype=torch.int32, device=self.device)  # (T, F)
+        # Batches are added up in bytes as long as these cannot overflow: a batch of few long windows has as many counts as a large one.
+        self.few, self.windows = torch.zeros_like(self.active, dtype=torch.uint8), 0
         return Wanted(positions=self.window)
 
     def record(self, batch: Batch, seen: Observation) -> None:
         """Add one batch."""
-        if seen.at_position is not None:
+        if seen.at_position is None:
+            return
+        windows = int((batch.lengths == self.window).sum())
+        if windows > BYTE:
             self.active += seen.at_position
+            return
+        if self.windows + windows > BYTE:
+            self._empty()
+        self.few += seen.at_position
+        self.windows += windows
+
+    def _empty(self) -> None:
+        self.active += self.few
+        self.few.zero_()
+        self.windows = 0
 
     def end(self, layer: int) -> Callable[[], object]:
         """What writes the layer."""
+        self._empty()
         return partial(self._write, layer, self.active)
 
     def _write(self, layer: int, active: torch.Tensor) -> None:

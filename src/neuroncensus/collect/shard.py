@@ -75,8 +75,7 @@ def _recorders(job: Job, layers: range, out: Path, ngrams: Ngrams | None, positi
     if ngrams is not None:
         covered = covered_layers(job, ngrams.layers)
         told = {"kind": KIND_NGRAMS, "ngrams": asdict(ngrams.settings) if ngrams.settings else None, "layers_covered": len(covered)}
-        rising = table_writer(ngrams.out, NGRAM_COUNTERS.schema, metadata | told, ascending=["ngrams"])
-        write = files.enter_context(rising)
+        write = files.enter_context(table_writer(ngrams.out, NGRAM_COUNTERS.schema, metadata | told))
         if ngrams.settings is not None and ngrams.order is not None and ngrams.ngrams is not None:
             order = read_order(ngrams.order, ngrams.ngrams, job.text)
             recorders.append(NgramRecorder(order, job.text, job.batches, neurons, covered, ngrams.settings, device, write))

@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy
 import polars
+import pyarrow
 
 from neuroncensus.corpora.ngramindex import number_ngrams
 from neuroncensus.corpora.ngrams import read_ngrams
 from neuroncensus.errors import CensusError
 from neuroncensus.findings.agree import check_shards, text_digest
-from neuroncensus.tablefiles import read_metadata, read_row_groups, read_table
+from neuroncensus.pairs import NAMES, unpack_pairs
+from neuroncensus.tablefiles import corruption_told, read_metadata, read_row_groups, read_table
 from neuroncensus.tables import NGRAM_COUNTERS, OPEN_NGRAMS
 
 KEYS = OPEN_NGRAMS.names
@@ -41,6 +43,21 @@ def shard_files(counters: Sequence[Path], ngrams: Sequence[Path], again: Sequenc
     counted = [tuple(counters[place : place + stages]) for place in range(0, len(counters), stages)]
     second = again if again is not None else [None] * len(ngrams)
     return [ShardFiles(*files) for files in zip(counted, ngrams, second, strict=True)]
+
+
+def read_pairs(path: Path) -> Iterator[polars.DataFrame]:
+    """Group by group the rows of a shard, as `neuroncensus.tables.NGRAM_COUNTERS`, with lists of their pairs (`neuroncensus.pairs`).
+
+    Raises:
+        CensusError: as `neuroncensus.tablefiles.read_table`.
+    """
+    for table in read_row_groups(path, NGRAM_COUNTERS.names, what=WHAT):
+        yield _with_pairs(path, table)
+
+
+def _with_pairs(path: Path, table: pyarrow.Table) -> polars.DataFrame:
+    with corruption_told(path, WHAT):
+        return polars.DataFrame(unpack_pairs(table))
 
 
 class NgramCounts:
@@ -74,16 +91,14 @@ class NgramCounts:
         self.map_starts = [{n: next(starts) for n in of_shard} for of_shard in self.numbers]
 
     def groups(self, wanted: polars.DataFrame | None = None) -> Iterator[list[polars.DataFrame]]:
-        """Group by group of neurons the rows of every shard, as `neuroncensus.tables.NGRAM_COUNTERS`; keys are the same in all.
+        """Group by group of neurons the rows of every shard, as `read_pairs`; keys are the same in all.
 
         Args:
             wanted: only rows with these `layer`, `neuron`, `n`, `rotated`. What was collected again stands in its place.
         """
         again = [_collected_again(shard.again) for shard in self.shards] if wanted is not None else []
         for stage in range(len(self.shards[0].counters)):
-            readers = [read_row_groups(shard.counters[stage], NGRAM_COUNTERS.names, what=WHAT) for shard in self.shards]
-            for tables in zip(*readers, strict=True):
-                frames = [polars.DataFrame(table) for table in tables]
+            for frames in map(list, zip(*(read_pairs(shard.counters[stage]) for shard in self.shards), strict=True)):
                 if any(not frame[KEYS].equals(frames[0][KEYS]) for frame in frames):
                     raise CensusError(f"shard files {self.shards[0].counters[stage]} and its neighbours differ in their rows: run again")
                 if wanted is None:
@@ -103,9 +118,7 @@ class NgramCounts:
             pieces = []
             for frame, numbers in zip(frames, self.numbers, strict=True):
                 assert frame["kept"].all(), "pairs of a neuron that is covered were kept or collected again"
-                flat = frame.select("layer", "neuron", "n", "ngrams", "counts", "counts_even").explode(
-                    "ngrams", "counts", "counts_even", empty_as_null=False
-                )
+                flat = frame.select("layer", "neuron", "n", *NAMES).explode(*NAMES, empty_as_null=False)
                 sizes = flat["n"].to_numpy()
                 number = numpy.empty(len(flat), dtype=numpy.int32)
                 for n, of_shard in numbers.items():
@@ -123,7 +136,7 @@ class NgramCounts:
 
 
 def _collected_again(path: Path | None) -> polars.DataFrame | None:
-    return polars.DataFrame(read_table(path, NGRAM_COUNTERS.names, what=WHAT)) if path is not None else None
+    return _with_pairs(path, read_table(path, NGRAM_COUNTERS.names, what=WHAT)) if path is not None else None
 
 
 def _patched(frame: polars.DataFrame, rows: polars.DataFrame, again: polars.DataFrame | None) -> polars.DataFrame:

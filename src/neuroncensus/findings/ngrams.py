@@ -23,6 +23,7 @@ from neuroncensus.findings.ngramcounts import KEYS, NgramCounts, shard_files
 from neuroncensus.findings.shares import least
 from neuroncensus.models.description import read_description
 from neuroncensus.models.origin import read_source
+from neuroncensus.pairs import NAMES
 from neuroncensus.tablefiles import read_metadata, read_table, table_writer
 from neuroncensus.tables import COVERING, OPEN_NGRAMS
 
@@ -35,7 +36,7 @@ def _cover(counts: NgramCounts, frames: Sequence[polars.DataFrame], sums: numpy.
     """The keys of a group with A, its even part, and covering or NONE, OVER, OPEN."""
     settings = counts.metadata["ngrams"]
     keys, rows = frames[0][KEYS], len(frames[0])
-    lists = [[frame[name].to_arrow() for frame in frames] for name in ("ngrams", "counts", "counts_even")]
+    lists = [[frame[name].to_arrow() for frame in frames] for name in NAMES]
     offsets = numpy.zeros((len(frames), rows + 1), dtype=numpy.int64)
     start = 0
     for place, frame in enumerate(frames):

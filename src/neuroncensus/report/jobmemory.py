@@ -19,7 +19,7 @@ from math import prod
 
 from neuroncensus.models.architecture import POSITION_OFFSET, Architecture, expected_tensors
 from neuroncensus.report.units import shown_bytes
-from neuroncensus.sizes import BLOCK, SKIP_AT_MOST
+from neuroncensus.sizes import BLOCK, BYTE, SKIP_AT_MOST
 
 ITEMSIZE = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
 # Anonymous memory of a collect job with its libraries at work on a tiny shard: measured 0.24 GB with torch 2.13 for CPU.
@@ -141,7 +141,8 @@ def _batch_parts(job: JobShape) -> list[Part]:
         counting += [("the same twice, while bits are put together", "2 b F", 2 * rows * ffn)] if job.cuda else []
         counting.append(("bits", "b F / 8", rows * ffn // 8))
     if job.positions:
-        counting.append(("counts by position", "4 T F", 4 * job.window * ffn))
+        item = 1 if rows <= BYTE * job.window else 4
+        counting.append(("counts by position, in bytes up to 255 windows", "T F or 4 T F", item * job.window * ffn))
     largest = max((attention, counting, network), key=lambda parts: sum(part[2] for part in parts))
     return [Part(f"batch: {name}", formula, count, BATCH) for name, formula, count in largest]
 
@@ -159,7 +160,7 @@ def _block_parts(job: JobShape) -> list[Part]:
         Part("activations of a layer, documents waiting", "24 F + 4 F (S / T + 2)", counters, "blocks"),
     ]
     if job.positions:
-        parts.append(Part("activations by position of a layer", "4 T F", 4 * job.window * ffn, "blocks"))
+        parts.append(Part("activations by position of a layer, those in bytes beside", "5 T F", 5 * job.window * ffn, "blocks"))
     return [*parts, *_batch_parts(job), Part("the last batch", "b d i", width, END)]
 
 
