@@ -4,12 +4,16 @@ import warnings
 from pathlib import Path
 
 import numpy
+import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from neuroncensus.figures.style import look, save
+
+BOTH_WIDTHS = (1, pytest.param(2, marks=pytest.mark.slow))
+"""Columns of a page that a figure spans; of every case the narrow one, which has less room, among the quick tests."""
 
 SLACK = 0.5
 """Pixels by which a letter's edge may be out."""

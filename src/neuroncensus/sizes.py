@@ -11,4 +11,4 @@ SKIP_AT_MOST = {4: 0.8, 2: 0.5}
 LOGITS = 1 << 25
 """Numbers of a block of logits: 134 MB in float32."""
 BYTE = 255
-"""Windows that are counted by position in bytes; more in 32 bits."""
+"""The most that a byte holds: what is counted up to so many times is counted in bytes, which takes a quarter of the memory."""

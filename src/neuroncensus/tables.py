@@ -37,12 +37,12 @@ NGRAM_COUNTERS = Table(
         ("rotated", BOOL, "the null: n-grams rotated against the activations of each window"),
         ("activations", INT, "activations at positions that end an n-gram"),
         ("covered", INT, "how many of them any K n-grams have at most; K stands in the file's metadata"),
-        ("kept", BOOL, "whether the pairs stand here"),
-        ("pairs", INT, "n-grams with the neuron active that stand here, all of them or none"),
+        ("kept", BOOL, "whether the pairs of the neuron and n-grams stand here"),
+        ("pairs", INT, "how many do: the n-grams with the neuron active"),
         (
             "packed",
             pyarrow.binary(),
-            "they, as rows of the shard's n-gram file with this n, activations on each, and those in documents of even number, zero "
+            "these, as rows of the shard's n-gram file with this n, activations on each, and those in documents of even number, zero "
             "where rotated; as `neuroncensus.pairs`",
         ),
     ),

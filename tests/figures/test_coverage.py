@@ -6,7 +6,7 @@ import polars
 import pytest
 from matplotlib.colors import to_rgb
 
-from figures_made import check_same_bytes, check_whole, written
+from figures_made import BOTH_WIDTHS, check_same_bytes, check_whole, written
 from neuroncensus.figures.coverage import draw_coverage, plot_coverage
 from neuroncensus.figures.ngrams import rounded
 from neuroncensus.figures.style import WIDTHS
@@ -32,7 +32,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("columns", WIDTHS)
+@pytest.mark.parametrize("columns", BOTH_WIDTHS)
 @pytest.mark.parametrize("case", CASES)
 def test_figure_is_whole(case: str, columns: int):
     table, metadata = CASES[case]

@@ -5,7 +5,7 @@ from pathlib import Path
 import matplotlib
 import pytest
 
-from figures_made import check_legend, check_same_bytes, check_whole, written
+from figures_made import BOTH_WIDTHS, check_legend, check_same_bytes, check_whole, written
 from neuroncensus.figures.dead import draw_dead, plot_dead
 from neuroncensus.figures.style import BLUE, GREY, ORANGE, SKY, VERMILION, WIDTHS
 from neuroncensus.tablefiles import write_table
@@ -27,7 +27,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("columns", WIDTHS)
+@pytest.mark.parametrize("columns", BOTH_WIDTHS)
 @pytest.mark.parametrize("case", CASES)
 def test_figure_is_whole(case: str, columns: int):
     table, model = CASES[case]

@@ -6,7 +6,7 @@ import numpy
 import polars
 import pytest
 
-from figures_made import check_legend, check_same_bytes, check_whole
+from figures_made import BOTH_WIDTHS, check_legend, check_same_bytes, check_whole
 from neuroncensus.figures.loss import draw_loss, plot_loss
 from neuroncensus.figures.style import WIDTHS
 from neuroncensus.models.train import LOSS_SCHEMA
@@ -30,7 +30,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("columns", WIDTHS)
+@pytest.mark.parametrize("columns", BOTH_WIDTHS)
 @pytest.mark.parametrize("case", CASES)
 def test_figure_is_whole(case: str, columns: int):
     figure = draw_loss(CASES[case], columns)

@@ -8,7 +8,7 @@ import pyarrow
 import pytest
 from matplotlib.colors import to_hex
 
-from figures_made import check_same_bytes, check_whole, written
+from figures_made import BOTH_WIDTHS, check_same_bytes, check_whole, written
 from neuroncensus.errors import CensusError
 from neuroncensus.figures.positional import COLOURS, draw_positional, plot_positional
 from neuroncensus.figures.positional_group import Member, draw_positional_group, plot_positional_group
@@ -66,7 +66,7 @@ CASES: dict[str, dict] = {
 }
 
 
-@pytest.mark.parametrize("columns", WIDTHS)
+@pytest.mark.parametrize("columns", BOTH_WIDTHS)
 @pytest.mark.parametrize("case", CASES)
 def test_figure_is_whole(case: str, columns: int, tmp_path: Path):
     table, profiles, metadata = read(make(tmp_path, **CASES[case]))
@@ -140,7 +140,7 @@ def test_a_layer_that_there_is_not_is_told(tmp_path: Path):
 RUN = {"recipe": "nano", "positions": True, "step": 6000}
 
 
-@pytest.mark.parametrize("columns", WIDTHS)
+@pytest.mark.parametrize("columns", BOTH_WIDTHS)
 @pytest.mark.parametrize("count", [1, 2, 6, 8])
 @pytest.mark.parametrize("trained", [True, False])
 def test_group_figure_is_whole(columns: int, count: int, trained: bool, tmp_path: Path):

@@ -6,7 +6,7 @@ import numpy
 import polars
 import pytest
 
-from figures_made import check_legend, check_same_bytes, check_whole
+from figures_made import BOTH_WIDTHS, check_legend, check_same_bytes, check_whole
 from neuroncensus.figures.saturation import draw_saturation, plot_saturation
 from neuroncensus.figures.style import WIDTHS
 from neuroncensus.findings.saturation import chao2, grid, rarefy, summarize_saturation
@@ -59,7 +59,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("columns", WIDTHS)
+@pytest.mark.parametrize("columns", BOTH_WIDTHS)
 @pytest.mark.parametrize("case", CASES)
 def test_figure_is_whole(case: str, columns: int):
     figure = draw_saturation(*CASES[case], columns)

@@ -5,7 +5,7 @@ from pathlib import Path
 import polars
 import pytest
 
-from figures_made import check_legend, check_same_bytes, check_whole, written
+from figures_made import BOTH_WIDTHS, check_legend, check_same_bytes, check_whole, written
 from neuroncensus.figures.style import WIDTHS, shortened
 from neuroncensus.figures.updates import EXAMPLES, draw_updates
 from neuroncensus.findings.ablation import summarize_ablation
@@ -24,7 +24,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("columns", WIDTHS)
+@pytest.mark.parametrize("columns", BOTH_WIDTHS)
 @pytest.mark.parametrize("case", CASES)
 def test_figure_is_whole(case: str, columns: int):
     tables, metadata = CASES[case]

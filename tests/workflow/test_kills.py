@@ -45,7 +45,7 @@ def test_a_killed_collection_is_done_again(folder, finished):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("script", ["tokenize_shard", "collect_shard", "reduce_frequency", "plot_dead"])
+@pytest.mark.parametrize("script", ["collect_shard", "reduce_frequency"])
 def test_snakemake_killed_while_a_job_runs(finished, tmp_path, script):
     folder = empty(finished, tmp_path / "killed")
     run = Started(folder, DEAD_PDF)

@@ -54,8 +54,8 @@ class Observation:
     """Bit i of word j says whether neuron 64 j + i is active in a row of the batch, (w * T, ceil(F / 64)) int64; rows of
     padding mean nothing."""
     at_position: torch.Tensor | None = None
-    """Full windows with the neuron active at each position, (T, F), uint8 where the batch has at most BYTE of them, which is a
-    quarter of what goes through memory, else int32; None also where it has none."""
+    """Full windows with the neuron active at each position, (T, F), uint8 where the batch has at most BYTE of them, else int32;
+    None also where it has none."""
 
 
 # Times eight truth values as the bytes of a word: the highest byte has their bits, the first one's the lowest.
@@ -82,7 +82,7 @@ def observe_with_torch(values: torch.Tensor, batch: Batch, wanted: Wanted) -> Ob
     if batch.padded:
         active &= torch.from_numpy(batch.real()).to(values.device)[:, :, None]
     # Long windows in parts, each short enough for a sum in bytes; of short ones parts would be as large as what they sum.
-    truths, parts = active.view(torch.uint8), math.gcd(length, 16) if length > 255 else 1
+    truths, parts = active.view(torch.uint8), math.gcd(length, 16) if length > BYTE else 1
     in_window = _sum(truths.view(windows, parts, length // parts, neurons), 2).sum(dim=1, dtype=torch.int32)  # (w, F)
     words = _pack(active.flatten(0, 1)) if wanted.bits else None
     full = wanted.whole(batch)

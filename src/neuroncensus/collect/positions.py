@@ -13,6 +13,9 @@ from neuroncensus.sizes import BYTE
 from neuroncensus.tablefiles import packed
 from neuroncensus.tables import POSITION_COUNTERS
 
+PART = 64
+"""Positions that are added up at a time."""
+
 
 class PositionRecorder:
     """Windows with each neuron active at each position, of one layer after the other.
@@ -26,12 +29,12 @@ class PositionRecorder:
 
     def __init__(self, window: int, neurons: int, device: torch.device, write: Callable[[pyarrow.Table], object]):
         self.window, self.neurons, self.device, self.write = window, neurons, device, write
+        # Batches are added up in bytes as long as these cannot overflow: a batch of few long windows has as many counts as a large one.
+        self.few, self.in_few = torch.zeros(window, neurons, dtype=torch.uint8, device=device), 0
 
     def begin(self, layer: int) -> Wanted:
         """A new layer."""
         self.active = torch.zeros(self.window, self.neurons, dtype=torch.int32, device=self.device)  # (T, F)
-        # Batches are added up in bytes as long as these cannot overflow: a batch of few long windows has as many counts as a large one.
-        self.few, self.windows = torch.zeros_like(self.active, dtype=torch.uint8), 0
         return Wanted(positions=self.window)
 
     def record(self, batch: Batch, seen: Observation) -> None:
@@ -42,15 +45,17 @@ class PositionRecorder:
         if windows > BYTE:
             self.active += seen.at_position
             return
-        if self.windows + windows > BYTE:
+        if self.in_few + windows > BYTE:
             self._empty()
         self.few += seen.at_position
-        self.windows += windows
+        self.in_few += windows
 
     def _empty(self) -> None:
-        self.active += self.few
+        # In parts: torch makes a copy of what it adds in another type.
+        for active, few in zip(self.active.split(PART), self.few.split(PART), strict=True):
+            active.add_(few)
         self.few.zero_()
-        self.windows = 0
+        self.in_few = 0
 
     def end(self, layer: int) -> Callable[[], object]:
         """What writes the layer."""

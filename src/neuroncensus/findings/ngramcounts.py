@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy
 import polars
-import pyarrow
 
 from neuroncensus.corpora.ngramindex import number_ngrams
 from neuroncensus.corpora.ngrams import read_ngrams
 from neuroncensus.errors import CensusError
 from neuroncensus.findings.agree import check_shards, text_digest
 from neuroncensus.pairs import NAMES, unpack_pairs
-from neuroncensus.tablefiles import corruption_told, read_metadata, read_row_groups, read_table
+from neuroncensus.tablefiles import corruption_told, read_metadata, read_row_groups
 from neuroncensus.tables import NGRAM_COUNTERS, OPEN_NGRAMS
 
 KEYS = OPEN_NGRAMS.names
@@ -52,12 +51,8 @@ def read_pairs(path: Path) -> Iterator[polars.DataFrame]:
         CensusError: as `neuroncensus.tablefiles.read_table`.
     """
     for table in read_row_groups(path, NGRAM_COUNTERS.names, what=WHAT):
-        yield _with_pairs(path, table)
-
-
-def _with_pairs(path: Path, table: pyarrow.Table) -> polars.DataFrame:
-    with corruption_told(path, WHAT):
-        return polars.DataFrame(unpack_pairs(table))
+        with corruption_told(path, WHAT):
+            yield polars.DataFrame(unpack_pairs(table))
 
 
 class NgramCounts:
@@ -136,7 +131,10 @@ class NgramCounts:
 
 
 def _collected_again(path: Path | None) -> polars.DataFrame | None:
-    return _with_pairs(path, read_table(path, NGRAM_COUNTERS.names, what=WHAT)) if path is not None else None
+    if path is None:
+        return None
+    none = polars.DataFrame(unpack_pairs(NGRAM_COUNTERS.schema.empty_table()))
+    return polars.concat([none, *read_pairs(path)])
 
 
 def _patched(frame: polars.DataFrame, rows: polars.DataFrame, again: polars.DataFrame | None) -> polars.DataFrame:

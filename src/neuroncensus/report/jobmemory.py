@@ -141,8 +141,8 @@ def _batch_parts(job: JobShape) -> list[Part]:
         counting += [("the same twice, while bits are put together", "2 b F", 2 * rows * ffn)] if job.cuda else []
         counting.append(("bits", "b F / 8", rows * ffn // 8))
     if job.positions:
-        item = 1 if rows <= BYTE * job.window else 4
-        counting.append(("counts by position, in bytes up to 255 windows", "T F or 4 T F", item * job.window * ffn))
+        item = 1 if rows // job.window <= BYTE else 4
+        counting.append((f"counts by position, in bytes up to {BYTE} windows", "T F or 4 T F", item * job.window * ffn))
     largest = max((attention, counting, network), key=lambda parts: sum(part[2] for part in parts))
     return [Part(f"batch: {name}", formula, count, BATCH) for name, formula, count in largest]
 
