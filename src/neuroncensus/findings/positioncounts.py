@@ -1,7 +1,9 @@
 """Windows in which each neuron is active at each position: counters of shards added up, and read piece by piece."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
+from itertools import repeat
 from pathlib import Path
 
 import numpy
@@ -18,17 +20,32 @@ Counts = tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray]
 """Layer, neuron, (R,), and windows active at each position, (R, T)."""
 
 
+READERS = 2
+"""Files that are read at a time: it is most of the time that a reduction takes, and one core does no more than one."""
+
+
+def _next(path: Path, window: int, what: str, reader: Iterator[pyarrow.Table]) -> Counts | None:
+    """The next piece of a file; None behind the last."""
+    table = next(reader, None)
+    if table is None:
+        return None
+    with corruption_told(path, what):
+        return table["layer"].to_numpy(), table["neuron"].to_numpy(), unpacked(table["windows_active"], window)
+
+
 def together(files: Sequence[Path], window: int, what: str) -> Iterator[tuple[Counts, ...]]:
     """Piece by piece the same neurons of every file."""
     readers = [read_row_groups(path, POSITION_COUNTERS.names, what=what) for path in files]
-    for tables in zip(*readers, strict=True):
-        pieces = []
-        for path, table in zip(files, tables, strict=True):
-            with corruption_told(path, what):
-                pieces.append((table["layer"].to_numpy(), table["neuron"].to_numpy(), unpacked(table["windows_active"], window)))
-            if any(not numpy.array_equal(mine, first) for mine, first in zip(pieces[-1][:2], pieces[0][:2], strict=True)):
-                raise CensusError(f"{what}s {files[0]} and {path} differ in their rows: delete both and run again")
-        yield tuple(pieces)
+    with ThreadPoolExecutor(READERS) as pool:
+        while True:
+            found = list(pool.map(_next, files, repeat(window), repeat(what), readers))
+            pieces = [piece for piece in found if piece is not None]
+            if not pieces:
+                return
+            for path, piece in zip(files, found, strict=True):
+                if piece is None or any(not numpy.array_equal(mine, first) for mine, first in zip(piece[:2], pieces[0][:2], strict=True)):
+                    raise CensusError(f"{what}s {files[0]} and {path} differ in their rows: delete both and run again")
+            yield tuple(pieces)
 
 
 def reduce_positions(shards: Sequence[Path], description: Path, out: Path) -> None:

@@ -98,7 +98,7 @@ def count_changes(active: numpy.ndarray, windows: int, settings: ShapeSettings, 
     intervals, changes = numpy.zeros((2, len(active)), dtype=numpy.int64)
     text = numpy.ascontiguousarray(active[:, 1:])
     # Whole numbers are compared, so that a share of just e counts.
-    most = numpy.array([int(windows * positions * share) for positions in range(window)], dtype=numpy.int64)
+    most = numpy.array([windows * positions * share.numerator // share.denominator for positions in range(window)], dtype=numpy.int64)
     _count_changes(text, windows, settings.half(window), settings.least(window), most, intervals, changes)
     return intervals, changes
 

@@ -26,9 +26,9 @@ ITEMSIZE = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
 PROCESS = 250_000_000
 # The one that computes and the one that is being read.
 BLOCKS = 2
-# A pair of n-gram and neuron: three numbers of 4 bytes, in a block of neurons, in the group before, in the group that blocks are
-# put together to, and in what is being written of it. A neuron that is not dropped may have K pairs and more; measured on
-# opt-nano, where most are not, the mean of all of them is a third of K, and a half is what they are given here.
+# A pair of n-gram and neuron: three numbers of 4 bytes in lists, and one byte or two as it is packed, compressed and written; given
+# four times the lists, as the allocator keeps some of every group. A neuron that is not dropped may have K pairs and more; measured
+# on opt-nano, where most are not, the mean of all of them is a third of K, and a half is what they are given here.
 PAIR, OF_MOST = 48, 2
 BATCH, END = "batch", "layer's end"
 
