@@ -116,7 +116,7 @@ def test_cuda_that_is_elsewhere_needs_a_given_rate(tmp_path):
         (24e9, "The device has 24.0 GB: enough."),
         (
             8e9,
-            "too small for collect.batch_tokens 16384: a job needs 10.0 GB but .* has 8.0 GB, 2.0 GB too little: set it to 8192",
+            "too small for collect.batch_tokens 16384: a job needs 9.8 GB but .* has 8.0 GB, 1.8 GB too little: set it to 8192",
         ),
         (5e9, "Device memory too small for one block and one window: .* need 5.9 GB but the device has 5.0 GB: 9.+ MB are missing"),
     ],
