@@ -53,6 +53,7 @@ class Made:
         self.active = random.random((len(density), slots)) < density[:, None]  # (B, N)
         self.even = random.random(slots) < 0.5
         sizes = Counter(self.runs[self.runs >= 0].tolist())
+        self.alone = numpy.array([sizes[run] == 1 for run in self.runs.tolist()], dtype=bool)
         self.longest = max(sizes.values(), default=0)
         self.sizes = sorted(sizes.values(), reverse=True)
 
@@ -63,7 +64,7 @@ class Made:
         """activations, covered and pairs, (3, B)."""
         found = numpy.full((3, len(self.active)), -7)
         rules = (self.longest, most, bound, hopeless, least)
-        count_runs(packed(self.active), packed(self.runs >= 0), self.runs, *rules, *found)
+        count_runs(packed(self.active), packed(self.runs >= 0), packed(self.alone), self.runs, *rules, *found)
         return found
 
 
@@ -106,7 +107,7 @@ def test_counts_are_plain_counting(slots, longest, seed, most, hopeless, least):
 def test_a_neuron_is_left_at_once_only_above_both_limits(slots, hopeless, least, at_once):
     found = numpy.zeros((3, 1), dtype=numpy.int64)
     every = packed(numpy.ones(slots, dtype=bool))
-    count_runs(every[None], every, numpy.arange(slots, dtype=numpy.int32), 1, 10, 10, hopeless, least, *found)
+    count_runs(every[None], every, every, numpy.arange(slots, dtype=numpy.int32), 1, 10, 10, hopeless, least, *found)
     assert found.ravel().tolist() == [slots, 10, -1 if at_once else slots]
 
 

@@ -83,6 +83,9 @@ class _Series:
         self.n, self.rotated = runs.n, rotated
         self.runs = runs.of_slots(slots)
         self.counted = _bit_words(self.runs >= 0)
+        alone = numpy.zeros(slots, dtype=bool)
+        alone[runs.first[runs.occurrences == 1]] = True
+        self.alone = _bit_words(alone)
         self.longest = int(runs.occurrences.max(initial=0))
         self.bound = int(numpy.sort(runs.occurrences)[::-1][:most].sum())
 
@@ -181,7 +184,7 @@ class NgramRecorder:
             bound = series.bound if self.again is None else len(series.runs)
             rules = (series.longest, self.settings.most, bound, self.settings.hopeless, self.settings.dropped_above)
             found = numpy.zeros((3, width), dtype=numpy.int64)
-            count_runs(bits[series.rotated], series.counted, series.runs, *rules, *found)
+            count_runs(bits[series.rotated], series.counted, series.alone, series.runs, *rules, *found)
             activations[:, place], covered[:, place], pairs[:, place] = found
         kept = self._keep(layer, first, activations, covered)
         offsets = numpy.concatenate([[0], numpy.cumsum(numpy.where(kept, pairs, 0))])

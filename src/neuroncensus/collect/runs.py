@@ -74,12 +74,13 @@ def _best(histogram, top, most):
 
 
 @numba.njit(parallel=True, cache=True, nogil=True)
-def count_runs(bits, counted, runs, longest, most, bound, hopeless, least, activations, covered, pairs):
+def count_runs(bits, counted, alone, runs, longest, most, bound, hopeless, least, activations, covered, pairs):
     """For each neuron: its activations, how many of them its best n-grams have, and on how many n-grams it is active.
 
     Args:
         bits: a row a neuron, a bit a slot, (B, words) uint64.
         counted: slots that have an n-gram at all, (words,) uint64.
+        alone: those whose n-gram has no other, which most have for n = 3: they are counted a word at a time; (words,) uint64.
         runs: n-gram of each slot, (N,) int32; -1 for none.
         longest: most slots of one n-gram.
         most: K, how many n-grams are the best.
@@ -93,9 +94,10 @@ def count_runs(bits, counted, runs, longest, most, bound, hopeless, least, activ
         histogram = numpy.zeros(longest + 1, numpy.int32)
         for neuron in range(task * TASK, min(neurons, (task + 1) * TASK)):
             row = bits[neuron]
-            total = numpy.int64(0)
+            total, once = numpy.int64(0), numpy.int64(0)
             for word in range(len(row)):
                 total += ones(row[word] & counted[word])
+                once += ones(row[word] & alone[word])
             activations[neuron] = total
             beyond = total - bound
             if beyond > least and beyond * hopeless[1] > SURELY * total * hopeless[0]:
@@ -104,7 +106,7 @@ def count_runs(bits, counted, runs, longest, most, bound, hopeless, least, activ
                 continue
             top, current, count, found = 0, -1, 0, 0
             for word in range(len(row)):
-                left = row[word] & counted[word]
+                left = row[word] & counted[word] & ~alone[word]
                 while left:
                     run = runs[word * WORD + lowest(left)]
                     left &= left - numpy.uint64(1)
@@ -116,8 +118,11 @@ def count_runs(bits, counted, runs, longest, most, bound, hopeless, least, activ
                     count += 1
             histogram[count] += 1
             top = max(top, count)
+            if once:
+                histogram[1] += once
+                top = max(top, 1)
             covered[neuron] = _best(histogram, top, most)
-            pairs[neuron] = found
+            pairs[neuron] = found + once
             histogram[: top + 1] = 0
 
 
