@@ -10,6 +10,7 @@ from workflow_runs import change_config, plan, snakemake
 FINDINGS = ("dead", "coverage", "detectors", "positional", "updates")
 
 
+@pytest.mark.slow
 def test_a_group_is_drawn_from_its_models(folder):
     change_config(folder, {"pair": ["mine", "yours"]}, "groups")
     change_config(folder, {"source": "checkpoint", "corpus": "mytext"}, "models", "yours")

@@ -106,7 +106,7 @@ def _begin(versions: Versions, here: numpy.ndarray, seen: torch.Tensor, x: torch
         x: the layer's input there, (k, d).
         block: of the layer.
     """
-    lengths = block.weights["fc2.weight"].double().norm(dim=0).cpu().numpy()
+    lengths = block.dense("fc2.weight").double().norm(dim=0).cpu().numpy()
     for number, values in zip(here, seen.double().cpu().numpy(), strict=True):
         neuron = versions.neurons[number]
         versions.values[number] = values[neuron]

@@ -51,19 +51,32 @@ def load_tensor(checkpoint: Checkpoint, name: str, dtype: torch.dtype, device: t
     return tensor
 
 
+PACKED_ROWS = 4096
+"""Rows that a packed weight is made for; others give the same bits."""
+
+
+def pack(tensor: torch.Tensor) -> torch.Tensor:
+    """A tensor of a block; a matrix as its product reads it fastest.
+
+    oneDNN, which multiplies bfloat16 on CPUs that can, turns a weight into its own layout at every product, and copies the bias to
+    where the product goes. A block sees every batch of a shard, so it is turned once; the product is the same, bit for bit, and
+    takes a tenth less time and more.
+    """
+    bfloat16 = tensor.dtype == torch.bfloat16 and tensor.device.type == "cpu" and torch.backends.mkldnn.is_available()
+    if tensor.dim() == 2 and bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        return torch.ops.mkldnn._reorder_linear_weight(tensor, PACKED_ROWS)
+    return tensor
+
+
 def load_block(checkpoint: Checkpoint, architecture: Architecture, layer: int, dtype: torch.dtype, device: torch.device) -> "Block":
     """The block of one layer, its tensors read one by one from wherever they lie."""
     prefix = f"layers.{layer}."
     names = [name for name in expected_tensors(architecture) if name.startswith(prefix)]
-    return Block(architecture, {name.removeprefix(prefix): load_tensor(checkpoint, name, dtype, device) for name in names})
+    return Block(architecture, {name.removeprefix(prefix): pack(load_tensor(checkpoint, name, dtype, device)) for name in names})
 
 
 def _layer_norm(x: torch.Tensor, weights: Weights, name: str) -> torch.Tensor:
     return F.layer_norm(x, (x.shape[-1],), weights.get(f"{name}.weight"), weights.get(f"{name}.bias"))
-
-
-def _linear(x: torch.Tensor, weights: Weights, name: str) -> torch.Tensor:
-    return F.linear(x, weights[f"{name}.weight"], weights.get(f"{name}.bias"))
 
 
 class Block:
@@ -71,16 +84,23 @@ class Block:
 
     Args:
         architecture: of the model.
-        weights: the layer's tensors by their names within the layer (`fc1.weight`), on the device.
+        weights: the layer's tensors by their names within the layer (`fc1.weight`), on the device, each as `pack` returns it.
     """
 
     def __init__(self, architecture: Architecture, weights: Weights):
         self.architecture = architecture
         self.weights = weights
 
+    def dense(self, name: str) -> torch.Tensor:
+        """A weight as the checkpoint has it, (outputs, inputs), packed or not."""
+        weight = self.weights[name]
+        return weight.to_dense() if weight.is_mkldnn else weight
+
     def _project(self, x: torch.Tensor, name: str, out: torch.Tensor | None) -> torch.Tensor:
-        """A product of the layer, (rows, inputs) to (rows, outputs), written to `out` where there is one."""
+        """A product of the layer, (rows, inputs) to (rows, outputs), written to `out` where there is one and the weight is not packed."""
         weight, bias = self.weights[f"{name}.weight"], self.weights.get(f"{name}.bias")
+        if weight.is_mkldnn:
+            return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
         if out is None:
             return F.linear(x, weight, bias)
         return torch.mm(x, weight.T, out=out) if bias is None else torch.addmm(bias, x, weight.T, out=out)
@@ -97,7 +117,7 @@ class Block:
     def _join(self, mixed: torch.Tensor) -> torch.Tensor:
         """What the heads give, (windows, heads, T, d / heads), as attention's output, (windows, T, d)."""
         windows, heads, length, width = mixed.shape
-        return _linear(mixed.transpose(1, 2).reshape(windows, length, heads * width), self.weights, "self_attn.out_proj")
+        return self._project(mixed.transpose(1, 2).reshape(-1, heads * width), "self_attn.out_proj", None).view(windows, length, -1)
 
     def _attend(self, x: torch.Tensor, buffer: torch.Tensor | None) -> torch.Tensor:
         places: Iterable[torch.Tensor | None] = (None, None, None)
@@ -121,9 +141,9 @@ class Block:
         if active is not None:
             columns = active.nonzero().flatten()
             if len(columns) <= SKIP_AT_MOST[values.itemsize] * len(active):
-                weight = self.weights["fc2.weight"].index_select(1, columns)
+                weight = self.dense("fc2.weight").index_select(1, columns)
                 return F.linear(values.index_select(1, columns), weight, self.weights.get("fc2.bias"))
-        return _linear(values, self.weights, "fc2")
+        return self._project(values, "fc2", None)
 
     def __call__(
         self, x: torch.Tensor, rectify: Callable[[torch.Tensor], torch.Tensor | None], buffer: torch.Tensor | None = None

@@ -10,7 +10,7 @@ from neuroncensus.collect.batches import Batch
 from neuroncensus.collect.devices import Compute
 from neuroncensus.collect.observation import Wanted, observe
 from neuroncensus.models.architecture import Architecture, expected_tensors
-from neuroncensus.models.opt import Block, all_finite
+from neuroncensus.models.opt import Block, all_finite, pack
 from neuroncensus.report.costs import layer_flops
 from neuroncensus.report.jobmemory import block_weights
 
@@ -37,7 +37,7 @@ def _made_block(shape: Architecture, compute: Compute) -> Block:
     def made(size: tuple[int, ...]) -> torch.Tensor:
         return torch.randn(size, device=compute.device, dtype=compute.dtype) / size[-1] ** 0.5
 
-    return Block(shape, {name: made(size) for name, size in names.items()})
+    return Block(shape, {name: pack(made(size)) for name, size in names.items()})
 
 
 def measure_rate(architecture: Architecture, compute: Compute, window: int, batch_tokens: int) -> float:

@@ -5,12 +5,13 @@ batch, i bytes of a number in the run's dtype, p weights of a block; m sizes n o
 too and else 1, K the largest number of n-grams that a finding asks about.
 
 The residual stream takes `S d i`; two blocks `2 p i`, as the next one is read while this one computes; fc1's output, which has one
-place for the whole job, `b F i`; then the counters of a layer, the largest of them the bits for n-grams, `S F / 8`. A batch takes
-`4 b d i` in attention (LayerNorm's output, heads mixed, the same put together, output; the scores are fused, and q, k, v lie in
-fc1's place if F is at least 3 d), or what counting takes, or the FFN `3 b d i` with, where silent columns are skipped, up to a
-share of SKIP_AT_MOST of fc1's output and of fc2 copied once more. Once a layer has passed, its counters are turned into rows and
-written, group by group. Before the first block, the embedding of positions takes the place of all but the stream; rows of tokens
-are taken from their file as they occur. Bits, order and rows of n-grams are on the host wherever the blocks compute.
+place for the whole job, `b F i` (products in bfloat16 on the CPU bring their own, and that place stays untouched); then the
+counters of a layer, the largest of them the bits for n-grams, `S F / 8`. A batch takes `4 b d i` in attention (LayerNorm's output,
+heads mixed, the same put together, output; the scores are fused, and q, k, v lie in fc1's place if F is at least 3 d), or what
+counting takes, or the FFN `3 b d i` with, where silent columns are skipped, up to a share of SKIP_AT_MOST of fc1's output and of
+fc2 copied once more. Once a layer has passed, its counters are turned into rows and written, group by group. Before the first
+block, the embedding of positions takes the place of all but the stream; rows of tokens are taken from their file as they occur.
+Bits, order and rows of n-grams are on the host wherever the blocks compute.
 """
 
 from collections.abc import Sequence
@@ -98,6 +99,11 @@ class JobShape:
         return min(max(self.batch_tokens, self.window), self.shard)
 
     @property
+    def packed(self) -> bool:
+        """Whether weights are packed (`neuroncensus.models.opt.pack`), as they are if the CPU has the instructions."""
+        return self.dtype == "bfloat16" and not self.cuda
+
+    @property
     def cuda(self) -> bool:
         """Whether the blocks compute elsewhere than on the host."""
         return self.device == "cuda"
@@ -131,6 +137,7 @@ def _batch_parts(job: JobShape) -> list[Part]:
         share = SKIP_AT_MOST[size]
         network.append(("fc1's columns that are not silent", f"{share} b F i", int(share * rows * ffn) * size))
         network.append(("fc2's columns that are not silent", f"{share} d F i", int(share * d * ffn) * size))
+        network += [("fc2 in the layout of its file", "d F i", d * ffn * size)] if job.packed else []
     if job.architecture.activation == "relu2":
         network.append(("fc1's output squared", "b F i", values))
     if job.cuda:
@@ -192,7 +199,8 @@ def job_memory(job: JobShape) -> tuple[Memory, Memory | None]:
         host += [turned, Part("the same, being written", "4 T F", 4 * job.window * ffn, END)]
         blocks += [Part("those of the layer before, and turned", "8 T F", 8 * job.window * ffn, "blocks")] if job.cuda else []
     if not job.cuda:
-        return Memory((*host, *blocks)), None
+        packing = [Part("a tensor on its way into the layout of products", "d F i", d * ffn * size, "blocks")] if job.packed else []
+        return Memory((*host, *blocks, *packing)), None
     host.append(Part("a tensor on its way to the device", "d F i", d * ffn * size, "blocks"))
     if job.sizes:
         host.append(Part("batch: bits", "b F / 8", job.rows * ffn // 8, BATCH))
