@@ -20,7 +20,7 @@ BROWSER_ROW = 330
 # A window's document and start beside its tokens of 4 bytes.
 WINDOW_ROW = 20
 # As files, measured on the text and the neurons of opt-nano: a position in the order by n-gram; a distinct n-gram in its shard
-# and in the index of all; a neuron's n-grams of one n, as they are or rotated, in one shard (200 there).
+# and in the index of all; a neuron's n-grams of one n, as they are or rotated, in one shard (238 there).
 ORDER_ROW, NGRAM_ROW, NGRAM_COUNTER = 10, 14, 300
 # A neuron's count at one position in one shard, as files: between a half and one where a shard has a few hundred full windows.
 POSITION_COUNTER = 1
@@ -61,7 +61,7 @@ def disk_taken(
         ("n-grams of core", ordered, f"if every one occurs once; {shared}"),
         ("hidden states", (kept + both) * architecture.d * size, note),
         ("counters of activations", COUNTER_ROW * neurons * shards, "uncompressed"),
-        ("counters of n-grams", pairs, f"{NGRAM_COUNTER} bytes {each}: opt-nano's take 200"),
+        ("counters of n-grams", pairs, f"{NGRAM_COUNTER} bytes {each}: opt-nano's take 238"),
         ("counters by position", 2 * by_position, "with their sums; kept, so that a grown corpus needs the new shards alone"),
         ("page of the neurons", BROWSER_ROW * neurons, f"{BROWSER_ROW} bytes a neuron: made-up findings of opt-66b's size take 301"),
         ("tables of the findings", results, "uncompressed; detected n-grams, which nobody knows yet, are not in it"),
