@@ -96,7 +96,7 @@ class Block:
         weight = self.weights[name]
         return weight.to_dense() if weight.is_mkldnn else weight
 
-    def _project(self, x: torch.Tensor, name: str, out: torch.Tensor | None) -> torch.Tensor:
+    def _project(self, x: torch.Tensor, name: str, out: torch.Tensor | None = None) -> torch.Tensor:
         """A product of the layer, (rows, inputs) to (rows, outputs), written to `out` where there is one and the weight is not packed."""
         weight, bias = self.weights[f"{name}.weight"], self.weights.get(f"{name}.bias")
         if weight.is_mkldnn:
@@ -117,7 +117,7 @@ class Block:
     def _join(self, mixed: torch.Tensor) -> torch.Tensor:
         """What the heads give, (windows, heads, T, d / heads), as attention's output, (windows, T, d)."""
         windows, heads, length, width = mixed.shape
-        return self._project(mixed.transpose(1, 2).reshape(-1, heads * width), "self_attn.out_proj", None).view(windows, length, -1)
+        return self._project(mixed.transpose(1, 2).reshape(-1, heads * width), "self_attn.out_proj").view(windows, length, -1)
 
     def _attend(self, x: torch.Tensor, buffer: torch.Tensor | None) -> torch.Tensor:
         places: Iterable[torch.Tensor | None] = (None, None, None)
@@ -143,7 +143,7 @@ class Block:
             if len(columns) <= SKIP_AT_MOST[values.itemsize] * len(active):
                 weight = self.dense("fc2.weight").index_select(1, columns)
                 return F.linear(values.index_select(1, columns), weight, self.weights.get("fc2.bias"))
-        return self._project(values, "fc2", None)
+        return self._project(values, "fc2")
 
     def __call__(
         self, x: torch.Tensor, rectify: Callable[[torch.Tensor], torch.Tensor | None], buffer: torch.Tensor | None = None
