@@ -8,6 +8,7 @@ import torch
 from transformers import OPTForCausalLM
 
 from models_made import make_opt
+from naive import TOLERANCE
 from neuroncensus.collect.batches import make_batches
 from neuroncensus.collect.devices import Compute
 from neuroncensus.collect.observation import Wanted, observe
@@ -136,6 +137,28 @@ def test_leaving_out_silent_neurons_changes_rounding_alone(tmp_path, monkeypatch
             assert bool(left_out) == skip_silent
     assert torch.allclose(*streams, rtol=1e-5, atol=1e-5)
     assert max(left_out) < architecture.ffn
+
+
+@pytest.mark.parametrize("shape", [SHAPES["pre-LayerNorm"], SHAPES["post-LayerNorm"]], ids=["pre", "post"])
+def test_leaving_out_keys_that_no_query_sees_changes_rounding_alone(tmp_path, monkeypatch, shape):
+    folder = make_opt(tmp_path / "model", positions=200, **shape)
+    shard = made_shard([200, 200, 190, 140, 128, 70, 2], 64)
+    batches = make_batches(shard.lengths, 400)
+    compute = Compute(torch.device("cpu"), torch.float32, torch.get_num_threads())
+    seen, streams = [], []
+    with Checkpoint(folder) as checkpoint, torch.inference_mode():
+        architecture = read_architecture(checkpoint.config, "config.json")
+        layers = range(architecture.n_layers)
+        for skip_silent in (False, True):
+            keep, stream = Keep(monkeypatch), embed(checkpoint, architecture, shard, batches, compute)
+            run(checkpoint, architecture, stream, batches, layers, [Idle(), keep], compute, skip_silent=skip_silent)
+            real = [torch.from_numpy(batch.real()) for batch in batches]
+            streams.append(torch.cat([stream[b.rows].view(*b.shape, -1)[mask] for b, mask in zip(batches, real, strict=True)]))
+            seen.append(torch.cat([values[mask] for layer in keep.values for values, mask in zip(layer, real, strict=True)]))
+    assert any(batch.padded for batch in batches)
+    assert not torch.equal(*streams) and torch.allclose(*streams, rtol=1e-5, atol=1e-5)
+    before, after = seen
+    assert (torch.maximum(before, after)[(before > 0) != (after > 0)] < TOLERANCE).all()
 
 
 @pytest.mark.skipif(

@@ -37,8 +37,8 @@ def test_memory_is_the_sum_of_its_parts(name):
     assert host.total == staying + max(embedding, blocks + 4 * ROWS * D * size) and device is None
     skipping, _ = job_memory(replace(JOB, dtype=name, skip_silent=True))
     share = {4: 0.8, 2: 0.5}[size]
-    network = 3 * ROWS * D * size + int(share * ROWS * FFN) * size + int(share * D * FFN) * size + packed
-    assert skipping.total == staying + max(embedding, blocks + max(network, 4 * ROWS * D * size))
+    network = 3 * ROWS * D * size + int(share * ROWS * FFN) * size + int(share * D * FFN) * size
+    assert skipping.total == staying + max(embedding, blocks + packed + max(network, 4 * ROWS * D * size))
 
 
 def test_ngrams_and_positions_take_more():

@@ -96,7 +96,7 @@ def test_a_shape_is_halved_until_it_is_quickly_made():
     shape = calibration_shape(BIG, 4, 128_000_000)
     assert (shape.d, shape.ffn, shape.heads, shape.n_layers) == (1152, 4608, 9, 1)
     assert replace(calibration_shape(BIG, 2, 4_000_000_000), n_layers=64) == BIG
-    assert measure_rate(small(), resolve_compute("cpu", "bfloat16", 1), 24, 100) > 0
+    assert measure_rate(small(), resolve_compute("cpu", "bfloat16", 1), 24, 100, skip=True) > 0
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")

@@ -180,7 +180,7 @@ def _run(
     versions = Versions.of(contexts, matched, architecture.d, compute)
     widest = max(batch.rows.stop - batch.rows.start for batch in batches)
     buffer = torch.empty(widest, architecture.ffn, dtype=compute.dtype, device=compute.device)
-    for layer, block in blocks(checkpoint, architecture, range(architecture.n_layers), compute):
+    for layer, block in blocks(checkpoint, architecture, range(architecture.n_layers), compute, skip=False):
         finite = []
         for batch in batches:
             x = stream[batch.rows].to(compute.device).view(*batch.shape, architecture.d)

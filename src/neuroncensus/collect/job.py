@@ -19,7 +19,7 @@ class Settings:
         threads: torch's threads.
         batch_tokens: rows of a batch.
         stages: number of stages.
-        skip_silent: leave neurons that are silent in a whole batch out of the second product of its FFN.
+        skip_silent: leave out what adds exactly nothing, as `neuroncensus.models.opt.Block` says.
     """
 
     device: str

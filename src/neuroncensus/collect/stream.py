@@ -45,7 +45,9 @@ def check_finite(finite: Sequence[torch.Tensor], layer: int, compute: Compute) -
         raise CensusError(f"NaN or infinity in the residual stream after layer {layer}, computed in {name}: {advice}")
 
 
-def blocks(checkpoint: Checkpoint, architecture: Architecture, layers: range, compute: Compute) -> Iterator[tuple[int, Block]]:
+def blocks(
+    checkpoint: Checkpoint, architecture: Architecture, layers: range, compute: Compute, *, skip: bool
+) -> Iterator[tuple[int, Block]]:
     """Each layer and its block; the next one is read while this one computes, so two are in memory."""
     copies = torch.cuda.Stream(compute.device) if compute.device.type == "cuda" else None
 
@@ -53,7 +55,7 @@ def blocks(checkpoint: Checkpoint, architecture: Architecture, layers: range, co
         # A stream of its own, or the block would wait for what the device has been given to compute. It takes the memory of the
         # block before the last, which `run_layers` has seen the device finish with.
         with torch.cuda.stream(copies):
-            return load_block(checkpoint, architecture, layer, compute.dtype, compute.device)
+            return load_block(checkpoint, architecture, layer, compute.dtype, compute.device, skip=skip)
 
     with ThreadPoolExecutor(max_workers=1) as reader:
         read = [reader.submit(load, layer) for layer in layers[:1]]
@@ -105,7 +107,7 @@ def run_layers(
     Args:
         stream: the residual stream, (rows, d), rows in the order of `batches`, of `neuroncensus.collect.transfer.host_empty`;
             changed.
-        skip_silent: leave neurons that no position of a batch activates out of the second product of its FFN.
+        skip_silent: leave out what adds exactly nothing, as `neuroncensus.models.opt.Block` says.
         finished: given the rows of each batch, in order, once they have passed the last layer.
         advance: told how many positions a batch had, for progress.
 
@@ -113,12 +115,12 @@ def run_layers(
         CensusError: a weight or the residual stream is not finite (names tensor or layer).
     """
 
-    def rectify(values: torch.Tensor, batch: Batch) -> torch.Tensor | None:
+    def rectify(values: torch.Tensor, batch: Batch) -> torch.Tensor:
         seen = observe(values, batch, wanted)
         for recorder in recorders:
             recorder.record(batch, seen)
         # Padding may be active where no position is: what it gets is wrong then, and nobody looks.
-        return seen.activations > 0 if skip_silent else None
+        return seen.activations > 0
 
     if not layers:
         for batch in batches:
@@ -127,7 +129,7 @@ def run_layers(
     widest = max(batch.rows.stop - batch.rows.start for batch in batches)
     buffer = torch.empty(widest, architecture.ffn, dtype=compute.dtype, device=compute.device)
     with _behind(compute) as behind, Carrier(stream, compute.device) as carrier:
-        for layer, block in blocks(checkpoint, architecture, layers, compute):
+        for layer, block in blocks(checkpoint, architecture, layers, compute, skip=skip_silent):
             wanted = Wanted.all(recorder.begin(layer) for recorder in recorders)
             finite = []
             # The first batch of the next layer follows the last of this one, if there is one.

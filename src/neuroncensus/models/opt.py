@@ -1,7 +1,7 @@
 """The one block that computes, for OPT: leaner than transformers' own and equal to it, bit for bit.
 
-Operations and their order are those of transformers' `OPTDecoderLayer` with sdpa attention and no mask; a
-test holds the two equal. Only what is needed is here: no cache, no dropout, no padding mask (windows of one
+Operations and their order are those of transformers' `OPTDecoderLayer` with sdpa attention and no mask, unless a block is to skip
+what adds nothing; a test holds the two equal. Only what is needed is here: no cache, no dropout, no padding mask (windows of one
 batch start at position 0 and end where they end, so a causal kernel never looks at padding).
 """
 
@@ -12,6 +12,7 @@ import torch.nn.functional as F
 
 from neuroncensus.errors import CensusError
 from neuroncensus.models.architecture import POSITION_OFFSET, Architecture, expected_tensors, place
+from neuroncensus.models.attention import attend
 from neuroncensus.models.checkpoint import Checkpoint
 from neuroncensus.sizes import SKIP_AT_MOST
 
@@ -68,11 +69,14 @@ def pack(tensor: torch.Tensor) -> torch.Tensor:
     return tensor
 
 
-def load_block(checkpoint: Checkpoint, architecture: Architecture, layer: int, dtype: torch.dtype, device: torch.device) -> "Block":
-    """The block of one layer, its tensors read one by one from wherever they lie."""
+def load_block(
+    checkpoint: Checkpoint, architecture: Architecture, layer: int, dtype: torch.dtype, device: torch.device, *, skip: bool = False
+) -> "Block":
+    """The block of one layer, its tensors read one by one from wherever they lie; `skip` as `Block` takes it."""
     prefix = f"layers.{layer}."
     names = [name for name in expected_tensors(architecture) if name.startswith(prefix)]
-    return Block(architecture, {name.removeprefix(prefix): pack(load_tensor(checkpoint, name, dtype, device)) for name in names})
+    weights = {name.removeprefix(prefix): pack(load_tensor(checkpoint, name, dtype, device)) for name in names}
+    return Block(architecture, weights, skip=skip)
 
 
 def _layer_norm(x: torch.Tensor, weights: Weights, name: str) -> torch.Tensor:
@@ -85,16 +89,24 @@ class Block:
     Args:
         architecture: of the model.
         weights: the layer's tensors by their names within the layer (`fc1.weight`), on the device, each as `pack` returns it.
+        skip: leave out of sums what adds exactly nothing, neurons that are silent in the whole batch and keys that no query sees:
+            no term changes, but the order of summation, so results are equal to rounding.
     """
 
-    def __init__(self, architecture: Architecture, weights: Weights):
+    def __init__(self, architecture: Architecture, weights: Weights, *, skip: bool = False):
         self.architecture = architecture
         self.weights = weights
+        self.skip = skip
+        self.unpacked: Weights = {}
 
     def dense(self, name: str) -> torch.Tensor:
-        """A weight as the checkpoint has it, (outputs, inputs), packed or not."""
+        """A weight as the checkpoint has it, (outputs, inputs), packed or not; unpacked once."""
         weight = self.weights[name]
-        return weight.to_dense() if weight.is_mkldnn else weight
+        if not weight.is_mkldnn:
+            return weight
+        if name not in self.unpacked:
+            self.unpacked[name] = weight.to_dense()
+        return self.unpacked[name]
 
     def _project(self, x: torch.Tensor, name: str, out: torch.Tensor | None = None) -> torch.Tensor:
         """A product of the layer, (rows, inputs) to (rows, outputs), written to `out` where there is one and the weight is not packed."""
@@ -125,7 +137,7 @@ class Block:
             # The FFN's place is free meanwhile.
             places = buffer.view(-1)[: 3 * x.numel()].view(3, -1, x.shape[-1])
         query, key, value = (self._split(x, name, out) for name, out in zip("qkv", places, strict=True))
-        return self._join(F.scaled_dot_product_attention(query, key, value, is_causal=x.shape[1] > 1, scale=1.0))
+        return self._join(attend(query, key, value, skip=self.skip))
 
     def _attend_beside(self, others: torch.Tensor, x: torch.Tensor, last: torch.Tensor) -> torch.Tensor:
         query, own_key, own_value = (self._split(others, name) for name in "qkv")  # (windows, heads, G, d / heads)
@@ -137,8 +149,8 @@ class Block:
         return self._join(weights[..., :-1] @ value + weights[..., -1:] * own_value)
 
     def _write(self, values: torch.Tensor, active: torch.Tensor | None) -> torch.Tensor:
-        """The second product of the FFN, (rows, F) to (rows, d), without the columns that `active`, (F,) bool, says are all zero."""
-        if active is not None:
+        """The second product of the FFN, (rows, F) to (rows, d); `active`, (F,) bool, says which columns are not all zero."""
+        if active is not None and self.skip:
             columns = active.nonzero().flatten()
             if len(columns) <= SKIP_AT_MOST[values.itemsize] * len(active):
                 weight = self.dense("fc2.weight").index_select(1, columns)
@@ -153,9 +165,8 @@ class Block:
         `buffer`, contiguous, (rows, F) with as many rows at least, is where queries, keys and values are written and then the
         pre-activations: fresh memory for them costs as much as counting does.
 
-        `rectify` is given the pre-activations, (windows, T, F), to apply the ReLU to in place and to count. What it
-        returns says which neurons any position activates, (F,) bool: the others add exactly nothing and are left out of
-        the second product, which changes the order of summation but no term. None leaves nothing out.
+        `rectify` is given the pre-activations, (windows, T, F), to apply the ReLU to in place and to count. It returns which
+        neurons any position activates, (F,) bool, for `skip`; None where it does not say.
         """
         before = self.architecture.pre_layer_norm
         attended = self._attend(_layer_norm(x, self.weights, "self_attn_layer_norm") if before else x, buffer)

@@ -31,29 +31,30 @@ def calibration_shape(architecture: Architecture, itemsize: int, limit: int) -> 
     return shape
 
 
-def _made_block(shape: Architecture, compute: Compute) -> Block:
+def _made_block(shape: Architecture, compute: Compute, *, skip: bool) -> Block:
     names = {name.removeprefix("layers.0."): size for name, size in expected_tensors(shape).items() if name.startswith("layers.0.")}
 
     def made(size: tuple[int, ...]) -> torch.Tensor:
         return torch.randn(size, device=compute.device, dtype=compute.dtype) / size[-1] ** 0.5
 
-    return Block(shape, {name: pack(made(size)) for name, size in names.items()})
+    return Block(shape, {name: pack(made(size)) for name, size in names.items()}, skip=skip)
 
 
-def measure_rate(architecture: Architecture, compute: Compute, window: int, batch_tokens: int) -> float:
+def measure_rate(architecture: Architecture, compute: Compute, window: int, batch_tokens: int, *, skip: bool) -> float:
     """FLOP a second of one block with its counting, `neuroncensus.report.costs.layer_flops` a position.
 
     Takes a few seconds. The rows of a batch grow until that makes it no faster or they are `batch_tokens`.
-    Nothing is left out as silent, so a model with many silent neurons is faster than this says.
+    No neuron is left out as silent, so a model with many silent neurons is faster than this says.
 
     Args:
         architecture: of the model; see `calibration_shape` for a large one.
         compute: device, dtype and threads, as the collect jobs have them.
         window: T.
         batch_tokens: rows of a batch.
+        skip: as `neuroncensus.models.opt.Block` takes it.
     """
     shape = calibration_shape(architecture, compute.dtype.itemsize, LARGEST[compute.device.type])
-    block = _made_block(shape, compute)
+    block = _made_block(shape, compute, skip=skip)
 
     def measure(rows: int) -> tuple[float, float]:
         length = min(rows, window)

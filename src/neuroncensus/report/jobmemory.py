@@ -137,7 +137,6 @@ def _batch_parts(job: JobShape) -> list[Part]:
         share = SKIP_AT_MOST[size]
         network.append(("fc1's columns that are not silent", f"{share} b F i", int(share * rows * ffn) * size))
         network.append(("fc2's columns that are not silent", f"{share} d F i", int(share * d * ffn) * size))
-        network += [("fc2 in the layout of its file", "d F i", d * ffn * size)] if job.packed else []
     if job.architecture.activation == "relu2":
         network.append(("fc1's output squared", "b F i", values))
     if job.cuda:
@@ -200,6 +199,8 @@ def job_memory(job: JobShape) -> tuple[Memory, Memory | None]:
         blocks += [Part("those of the layer before, and turned", "8 T F", 8 * job.window * ffn, "blocks")] if job.cuda else []
     if not job.cuda:
         packing = [Part("a tensor on its way into the layout of products", "d F i", d * ffn * size, "blocks")] if job.packed else []
+        if job.packed and job.skip_silent:
+            packing.append(Part("this block's fc2 in the layout of its file", "d F i", d * ffn * size, "blocks"))
         return Memory((*host, *blocks, *packing)), None
     host.append(Part("a tensor on its way to the device", "d F i", d * ffn * size, "blocks"))
     if job.sizes:

@@ -221,7 +221,7 @@ def plan_census(
     on = f"{device}, {terms.dtype}" + (f", {counted(resolved.threads, 'thread')}" if terms.device == "cpu" else "")
     width = None if flops else calibration_shape(shape, resolved.dtype.itemsize, LARGEST[terms.device]).d
     memory = torch.cuda.get_device_properties(resolved.device).total_memory if here else None
-    rate = Rate(flops or measure_rate(shape, resolved, window, terms.batch_tokens), on, width, memory)
+    rate = Rate(flops or measure_rate(shape, resolved, window, terms.batch_tokens, skip=terms.skip_silent), on, width, memory)
     plan = price(shape, [Domain(**domain) for domain in domains], window, terms, rate)
     log.info(_rate_sentence(rate, shape.d))
     write_plan(plan, out)
