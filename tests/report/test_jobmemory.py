@@ -36,8 +36,7 @@ def test_memory_is_the_sum_of_its_parts(name):
     embedding = (26 * D + 3 * ROWS * D) * size
     assert host.total == staying + max(embedding, blocks + 4 * ROWS * D * size) and device is None
     skipping, _ = job_memory(replace(JOB, dtype=name, skip_silent=True))
-    share = {4: 0.8, 2: 0.5}[size]
-    network = 3 * ROWS * D * size + int(share * ROWS * FFN) * size + int(share * D * FFN) * size
+    network = 3 * ROWS * D * size + int(0.75 * ROWS * FFN) * size + int(0.75 * D * FFN) * size
     assert skipping.total == staying + max(embedding, blocks + packed + max(network, 4 * ROWS * D * size))
 
 

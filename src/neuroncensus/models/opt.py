@@ -14,6 +14,7 @@ from neuroncensus.errors import CensusError
 from neuroncensus.models.architecture import POSITION_OFFSET, Architecture, expected_tensors, place
 from neuroncensus.models.attention import attend
 from neuroncensus.models.checkpoint import Checkpoint
+from neuroncensus.models.columns import take_columns
 from neuroncensus.sizes import SKIP_AT_MOST
 
 Weights = dict[str, torch.Tensor]
@@ -152,9 +153,9 @@ class Block:
         """The second product of the FFN, (rows, F) to (rows, d); `active`, (F,) bool, says which columns are not all zero."""
         if active is not None and self.skip:
             columns = active.nonzero().flatten()
-            if len(columns) <= SKIP_AT_MOST[values.itemsize] * len(active):
-                weight = self.dense("fc2.weight").index_select(1, columns)
-                return F.linear(values.index_select(1, columns), weight, self.weights.get("fc2.bias"))
+            if len(columns) <= SKIP_AT_MOST[values.device.type] * len(active):
+                weight = take_columns(self.dense("fc2.weight"), columns)
+                return F.linear(take_columns(values, columns), weight, self.weights.get("fc2.bias"))
         return self._project(values, "fc2")
 
     def __call__(

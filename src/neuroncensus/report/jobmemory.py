@@ -134,7 +134,7 @@ def _batch_parts(job: JobShape) -> list[Part]:
     counting = [("residual, attention's output", "2 b d i", 2 * width)]
     network = [("residual, attention's and FFN's output", "3 b d i", 3 * width)]
     if job.skip_silent:
-        share = SKIP_AT_MOST[size]
+        share = SKIP_AT_MOST[job.device]
         network.append(("fc1's columns that are not silent", f"{share} b F i", int(share * rows * ffn) * size))
         network.append(("fc2's columns that are not silent", f"{share} d F i", int(share * d * ffn) * size))
     if job.architecture.activation == "relu2":
