@@ -39,8 +39,8 @@ demo: $(INSTALLED) ## every finding of the bundled model opt-nano, offline
 	@echo "Report with every figure: results/report.html"
 	@echo "Every neuron, to look through: results/opt-nano/browser/index.html"
 
-test: lint ## lint and the quick tests
-	$(PYTEST) -m "not slow"
+test: lint ## lint and the quick tests, two at a time
+	$(PYTEST) -m "not slow" --numprocesses 2 --dist loadfile
 
 test-slow: $(INSTALLED) ## the tests that take minutes
 	@$(PYTEST) -m slow || { status=$$?; test $$status -eq 5 && echo "there are no slow tests" || exit $$status; }
