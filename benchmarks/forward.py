@@ -3,7 +3,7 @@
 The bare forward is `OPTModel` with sdpa attention, in the same dtype, with the same batches. Ours reads the checkpoint and the
 shard, computes in two stages and writes every counter: activations, at BOS, documents, n-grams of 1 to 3 tokens, positions; with
 the null of n-grams too in a row of its own. 125m shape, random weights; then with SILENT of each layer's neurons silent, where
-ours leaves their columns out of the second product of the FFN, and with that switched off.
+ours leaves their columns out of the second product of the FFN, and with `collect.skip_silent` off, which takes whole attention too.
 """
 
 from collections.abc import Callable, Iterator

@@ -45,7 +45,7 @@ def _row(model: Model, window: int, dtype: str, passes: int, out: Path) -> Row:
     windows = max(BATCH // window, 1)
     batch = Batch(numpy.arange(windows), numpy.full(windows, window), 0)
     with Checkpoint(model.folder) as checkpoint:
-        block = load_block(checkpoint, model.architecture, 0, compute.dtype, compute.device)
+        block = load_block(checkpoint, model.architecture, 0, compute.dtype, compute.device, skip=True)
     x, buffer = torch.randn(windows, window, d).to(compute.dtype), torch.empty(windows * window, neurons, dtype=compute.dtype)
     seen: list[Observation] = []
     kept = torch.empty_like(buffer)

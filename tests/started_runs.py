@@ -58,6 +58,10 @@ class Started:
         return found[-1] if found else None
 
     def signal_all(self, sent: signal.Signals) -> int:
-        """Send a signal to Snakemake and everything that it started, and wait; SIGKILL is the machine going down. Its status."""
-        os.killpg(self.process.pid, sent)
+        """Send a signal to Snakemake and everything that it started, and wait; SIGKILL is the machine going down. Its status.
+
+        A run may end by itself between the moment that a test waited for and this: then there is nobody left to tell.
+        """
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, sent)
         return self.process.wait()

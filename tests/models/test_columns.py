@@ -9,10 +9,10 @@ from neuroncensus.models.columns import take_columns
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
-@given(data=st.data(), rows=st.integers(0, 5), width=st.integers(1, 130))
-def test_columns_are_the_matrix_s_own(dtype, data, rows, width):
+@given(data=st.data(), rows=st.integers(0, 5), width=st.integers(1, 130), turned=st.booleans())
+def test_columns_are_the_matrix_s_own(dtype, data, rows, width, turned):
     columns = torch.tensor(data.draw(st.lists(st.integers(0, width - 1), unique=True)), dtype=torch.int64)
-    values = torch.randn(rows, width).to(dtype)
+    values = torch.randn(width, rows).to(dtype).T if turned else torch.randn(rows, width).to(dtype)
     taken = take_columns(values, columns)
     assert taken.dtype == dtype and taken.is_contiguous() and torch.equal(taken, values[:, columns])
 

@@ -1,5 +1,6 @@
 """Faults of whole runs of Snakemake."""
 
+import contextlib
 import functools
 import os
 import shutil
@@ -112,9 +113,10 @@ def job_killed(campaign: Campaign, draw: Random) -> None:
         return draw.choice(found) if found else None
 
     def stop(run: Started) -> None:
-        process = job(run)
-        if process is not None:
-            os.kill(process, signal.SIGKILL)
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # the job ended while it was looked for
+            process = job(run)
+            if process is not None:
+                os.kill(process, signal.SIGKILL)
         if run.process.wait() == 0:
             return
         if "Error in rule" not in run.said:

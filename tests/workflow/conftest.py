@@ -1,4 +1,4 @@
-"""One finished run, made once and copied by every test that changes something."""
+"""One finished run, made once by each process of tests and copied by every test that changes something."""
 
 from pathlib import Path
 

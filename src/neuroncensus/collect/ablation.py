@@ -180,6 +180,7 @@ def _run(
     versions = Versions.of(contexts, matched, architecture.d, compute)
     widest = max(batch.rows.stop - batch.rows.start for batch in batches)
     buffer = torch.empty(widest, architecture.ffn, dtype=compute.dtype, device=compute.device)
+    # Whole sums: what is compared are small differences.
     for layer, block in blocks(checkpoint, architecture, range(architecture.n_layers), compute, skip=False):
         finite = []
         for batch in batches:

@@ -24,6 +24,7 @@ def take_columns(values: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
     """
     if values.device.type != "cpu":
         return values.index_select(1, columns)
+    # Places of four bytes, which the kernel reads once a row, are half of what it reads otherwise.
     out, integer = values.new_empty(len(values), len(columns)), INTEGERS[values.itemsize]
     _take(values.view(integer).numpy(), columns.to(torch.int32).numpy(), out.view(integer).numpy())
     return out

@@ -4,7 +4,8 @@ Symbols: d width, F neurons of a layer, T window, V rows of the embedding, e its
 batch, i bytes of a number in the run's dtype, p weights of a block; m sizes n of n-grams, r 2 where the rotation null is counted
 too and else 1, K the largest number of n-grams that a finding asks about.
 
-The residual stream takes `S d i`; two blocks `2 p i`, as the next one is read while this one computes; fc1's output, which has one
+The residual stream takes `S d i`; two blocks `2 p i`, as the next one is read while this one computes, and where weights are packed and
+silent columns skipped, this one's fc2 unpacked, `d F i`; fc1's output, which has one
 place for the whole job, `b F i` (products in bfloat16 on the CPU bring their own, and that place stays untouched); then the
 counters of a layer, the largest of them the bits for n-grams, `S F / 8`. A batch takes `4 b d i` in attention (LayerNorm's output,
 heads mixed, the same put together, output; the scores are fused, and q, k, v lie in fc1's place if F is at least 3 d), or what
