@@ -86,6 +86,11 @@ def run(*arguments, skip_silent=False):
     return torch.cat(finished), sum(positions)
 
 
+def real_rows(stream, batches):
+    """The residual stream without padding."""
+    return torch.cat([stream[b.rows].view(*b.shape, -1)[torch.from_numpy(b.real())] for b in batches])
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 def test_hidden_states_and_activations_are_transformers_own(tmp_path, monkeypatch, shape, dtype):
@@ -140,7 +145,7 @@ def test_leaving_out_silent_neurons_changes_rounding_alone(tmp_path, monkeypatch
             keep = Keep(monkeypatch)
             layers = range(architecture.n_layers)
             run(checkpoint, architecture, stream, batches, layers, [Idle(), keep], compute, skip_silent=skip_silent)
-            streams.append(torch.cat([stream[b.rows].view(*b.shape, -1)[torch.from_numpy(b.real())] for b in batches]))
+            streams.append(real_rows(stream, batches))
             assert bool(left_out) == skip_silent
     assert torch.allclose(*streams, rtol=rounding, atol=rounding)
     assert max(left_out) < architecture.ffn
@@ -161,7 +166,7 @@ def test_leaving_out_keys_that_no_query_sees_changes_rounding_alone(tmp_path, mo
             keep, stream = Keep(monkeypatch), embed(checkpoint, architecture, shard, batches, compute)
             run(checkpoint, architecture, stream, batches, layers, [Idle(), keep], compute, skip_silent=skip_silent)
             real = [torch.from_numpy(batch.real()) for batch in batches]
-            streams.append(torch.cat([stream[b.rows].view(*b.shape, -1)[mask] for b, mask in zip(batches, real, strict=True)]))
+            streams.append(real_rows(stream, batches))
             seen.append(torch.cat([values[mask] for layer in keep.values for values, mask in zip(layer, real, strict=True)]))
     assert any(batch.padded for batch in batches)
     assert not torch.equal(*streams) and torch.allclose(*streams, rtol=1e-5, atol=1e-5)

@@ -133,7 +133,8 @@ def twice(campaign: Campaign, draw: Random) -> None:
         second = snakemake(campaign.folder)
         if run.process.poll() is None and not (second.status and LOCKED in second.said):
             raise UnclearError(f"a second Snakemake was not refused: {second.last_lines}")
-        run.signal_all(signal.SIGKILL)
+        if run.signal_all(signal.SIGKILL) not in (0, -signal.SIGKILL):
+            raise UnclearError(f"the first Snakemake failed beside the second: {run.said[-2000:]}")
 
     campaign.strike(_after(draw.uniform(4, 10)), stop)
 
